@@ -1,0 +1,114 @@
+"""List, read and check model folders without torch: ``card.json`` beside ``weights.safetensors``."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tumordiff_core import files, paths
+from tumordiff_core.errors import ModelError, TumorDiffError
+
+FORMAT = 1
+DEFAULT = "small-1"
+
+
+class Architecture(BaseModel):
+    """Which network, with which arguments."""
+
+    family: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class Card(BaseModel):
+    """A model card; every key is required unless it has a default."""
+
+    model_config = ConfigDict(extra="allow")
+
+    format: int = FORMAT
+    name: str
+    version: str
+    task: str = "denoise"
+    title: str = ""
+    architecture: Architecture
+    weights_sha256: str
+    parameters: int
+    input_channels: int = 1
+    intensity_scaling: str = "0 to the 99.9th percentile of the series"
+    noise_model: str = "rician"
+    sigma_range: tuple[float, float]
+    sigma_data: float
+    training_data: dict[str, Any]
+    licence: str
+    figures: list[dict[str, Any]] = Field(default_factory=list)
+    failure_cases: list[str]
+    intended_use: str
+    domain: dict[str, Any] = Field(default_factory=dict)
+    made_with: dict[str, Any] = Field(default_factory=dict)
+
+
+class Model(BaseModel):
+    """A model folder that was found and checked."""
+
+    folder: Path
+    card: Card
+
+    @property
+    def weights(self) -> Path:
+        """The safetensors file."""
+        return self.folder / "weights.safetensors"
+
+
+def places() -> list[Path]:
+    """Where models are looked for; the user's own win over shipped ones of the same name."""
+    return [paths.models(), paths.resources() / "models"]
+
+
+def read(folder: Path, *, check_weights: bool = True) -> Model:
+    """One model folder, checked.
+
+    Raises ModelError("model.not_one") or ("model.wrong_hash").
+    """
+    try:
+        card = Card.model_validate(files.read_json(folder / "card.json", newest_format=FORMAT))
+    except TumorDiffError as error:
+        raise ModelError("model.not_one", folder, name=folder.name, reason="its card is not readable") from error
+    except ValidationError as error:
+        missing = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise ModelError("model.not_one", folder, name=folder.name, reason=f"its card lacks {missing}") from error
+    weights = folder / "weights.safetensors"
+    if not weights.is_file():
+        raise ModelError("model.not_one", folder, name=folder.name, reason="its weights are missing")
+    if check_weights and files.sha256(weights) != card.weights_sha256:
+        raise ModelError("model.wrong_hash", folder, name=folder.name)
+    return Model(folder=folder, card=card)
+
+
+def all_models() -> tuple[list[Model], list[ModelError]]:
+    """All models found, by name, and what was wrong with folders that are none."""
+    found: dict[str, Model] = {}
+    wrong: list[ModelError] = []
+    for place in places():
+        for folder in sorted(place.iterdir()) if place.is_dir() else []:
+            if not folder.is_dir() or folder.name.startswith("."):
+                continue
+            try:
+                model = read(folder)
+            except ModelError as error:
+                wrong.append(error)
+                continue
+            found.setdefault(model.card.name, model)
+    return sorted(found.values(), key=lambda model: model.card.name), wrong
+
+
+def find(name: str) -> Model:
+    """A model by name, or by the path of its folder.
+
+    Raises ModelError("model.unknown") or what ``read`` raises.
+    """
+    if Path(name).is_dir() and (Path(name) / "card.json").exists():
+        return read(Path(name))
+    for place in places():
+        if (place / name).is_dir() and name not in {"", ".", ".."}:
+            return read(place / name)
+    known = ", ".join(model.card.name for model in all_models()[0]) or "none"
+    raise ModelError("model.unknown", name=name, known=known)

@@ -1,0 +1,3 @@
+"""The list of our own plugins: modules that implement hooks, loaded through the same door as a stranger's."""
+
+PLUGINS: tuple[str, ...] = ()
