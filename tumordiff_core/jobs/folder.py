@@ -137,11 +137,8 @@ def alive(folder: Path, worker_file: Path) -> bool:
 
 def end_event(folder: Path, attempt: int) -> dict[str, Any] | None:
     """The end event of one attempt, if it has one."""
-    found: list[dict[str, Any]] = events.read_all(folder)
-    for event in reversed(found):
-        if event["kind"] in events.END_KINDS and event.get("attempt") == attempt:
-            return event
-    return None
+    ends = [e for e in events.read_all(folder) if e["kind"] in events.END_KINDS and e.get("attempt") == attempt]
+    return ends[-1] if ends else None
 
 
 def decide(*, worker: bool, living: bool, end: str | None, stop: bool) -> State:
