@@ -1,0 +1,45 @@
+"""Makes the noise of magnitude MR: one or more receiver channels, white or coloured."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Float = npt.NDArray[np.float64]
+
+
+def coloured(white: Float, spectrum: Float | None) -> Float:
+    """White Gaussian noise [..., row, column] given the amplitude spectrum [row, column] (FFT order, mean power 1)."""
+    if spectrum is None:
+        return white
+    return np.fft.ifft2(np.fft.fft2(white) * spectrum).real
+
+
+def magnitude(
+    clean: npt.NDArray[Any],
+    sigma: float | npt.NDArray[Any],
+    rng: np.random.Generator,
+    channels: int = 1,
+    spectrum: Float | None = None,
+) -> npt.NDArray[np.float32]:
+    """Root sum of squares over receiver channels: Rician for one, non-central chi for more.
+
+    Parameters
+    ----------
+    clean : real [..., row, column], the signal without noise
+    sigma : standard deviation of each of a channel's two parts, in the units of ``clean``; a number or a map
+    rng : draws the real part before the imaginary part, channel by channel
+    channels : number of receiver channels L (Gudbjartsson & Patz 1995 for L = 1; Constantinides 1997 for more)
+    spectrum : amplitude [row, column] in FFT order with mean power 1, or None for white noise
+
+    Returns
+    -------
+    float32, shape of ``clean``
+    """
+    signal = np.asarray(clean, dtype=np.float64)
+    total = np.zeros_like(signal)
+    for channel in range(channels):
+        real = coloured(rng.standard_normal(signal.shape), spectrum) * sigma
+        imaginary = coloured(rng.standard_normal(signal.shape), spectrum) * sigma
+        total += ((signal if channel == 0 else 0.0) + real) ** 2 + imaginary**2
+    return np.sqrt(total).astype(np.float32)

@@ -1,0 +1,77 @@
+"""How neighbouring noise hangs together: spectra of zero-filled acquisitions, lag-1 correlation, radial spectrum."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Float = npt.NDArray[np.float64]
+
+FERMI_EDGE = 0.93
+FERMI_WIDTH = 0.06
+
+
+def _unit_power(amplitude: Float) -> Float:
+    return np.asarray(amplitude / np.sqrt(np.mean(amplitude**2)))
+
+
+def fermi_spectrum(rows: int, columns: int, *, row_cut: float = 0.75, column_cut: float = 1.0) -> Float:
+    """Amplitude spectrum of zero-filled, elliptically filtered data, [row, column] in FFT order, mean power 1.
+
+    ``row_cut`` and ``column_cut`` are the acquired share of each axis' Nyquist frequency: 192 of 256 phase-encoding
+    lines give 0.75. Edge 0.93 and width 0.06 fit the air and tissue noise of a 1.5 T I-SPY 1 study.
+    """
+    ky = np.abs(np.fft.fftfreq(rows))[:, None] * 2 / row_cut
+    kx = np.abs(np.fft.fftfreq(columns))[None, :] * 2 / column_cut
+    rho = np.hypot(ky, kx)
+    return _unit_power(1.0 / (1.0 + np.exp((rho - FERMI_EDGE) / FERMI_WIDTH)))
+
+
+def gaussian_spectrum(rows: int, columns: int, lag1: float) -> Float:
+    """Amplitude spectrum whose correlation falls off as a Gaussian, with ``lag1`` at one pixel; mean power 1."""
+    if lag1 <= 0:
+        return np.ones((rows, columns))
+    squared_width = -1.0 / (2.0 * np.log(lag1))
+    frequency2 = np.fft.fftfreq(rows)[:, None] ** 2 + np.fft.fftfreq(columns)[None, :] ** 2
+    return _unit_power(np.exp(-(np.pi**2) * squared_width * frequency2))
+
+
+def lag1_of_spectrum(spectrum: Float) -> tuple[float, float]:
+    """Lag-1 correlation along rows' index and columns' index that an amplitude spectrum implies (Wiener-Khinchin)."""
+    correlation = np.fft.ifft2(spectrum**2).real
+    return float(correlation[1, 0] / correlation[0, 0]), float(correlation[0, 1] / correlation[0, 0])
+
+
+def lag1(values: npt.NDArray[Any], mask: npt.NDArray[np.bool_] | None = None) -> tuple[float, float]:
+    """Measured lag-1 correlation between neighbouring rows and neighbouring columns.
+
+    Parameters
+    ----------
+    values : real [..., row, column]; the mean over the mask is removed
+    mask : bool, same shape; pairs count where both voxels are inside
+    """
+    inside = np.ones(values.shape, dtype=bool) if mask is None else mask
+    if not inside.any():
+        return 0.0, 0.0
+    centred = np.where(inside, values - values[inside].mean(), 0.0).astype(np.float64)
+    variance = float(np.mean(centred[inside] ** 2))
+    if variance == 0:
+        return 0.0, 0.0
+    down = inside[..., 1:, :] & inside[..., :-1, :]
+    across = inside[..., :, 1:] & inside[..., :, :-1]
+    rows = (centred[..., 1:, :] * centred[..., :-1, :])[down]
+    columns = (centred[..., :, 1:] * centred[..., :, :-1])[across]
+    row = float(rows.mean()) / variance if rows.size else 0.0
+    column = float(columns.mean()) / variance if columns.size else 0.0
+    return row, column
+
+
+def radial_spectrum(values: npt.NDArray[Any], bins: int = 32) -> tuple[Float, Float]:
+    """Mean power over rings of spatial frequency: (cycles per pixel up to 0.5, power); [..., row, column] in."""
+    power = np.abs(np.fft.fft2(values - values.mean(axis=(-2, -1), keepdims=True))) ** 2
+    power = power.reshape(-1, *power.shape[-2:]).mean(axis=0)
+    radius = np.hypot(np.fft.fftfreq(power.shape[0])[:, None], np.fft.fftfreq(power.shape[1])[None, :])
+    ring = np.minimum((radius / 0.5 * bins).astype(int), bins)
+    total = np.bincount(ring.ravel(), power.ravel(), minlength=bins + 1)[:bins]
+    count = np.bincount(ring.ravel(), minlength=bins + 1)[:bins]
+    return (np.arange(bins) + 0.5) * 0.5 / bins, total / np.maximum(count, 1)
