@@ -140,6 +140,17 @@ SENTENCES: dict[str, Sentence] = {
         "every tensor of the card's network was expected",
         "install the model again",
     ),
+    # training and denoising
+    "training.not_a_pack": Sentence(
+        "{name} is not a pack of slices ({reason})",
+        "an .npz with images, patients and split was expected",
+        "choose another file",
+    ),
+    "training.no_data": Sentence(
+        "{name} holds no slices to learn from",
+        "a pack of slices or a cohort with truth was expected",
+        "run `tumordiff demo` first or name a pack",
+    ),
     # not built yet
     "verb.not_built": Sentence(
         "{verb} is not built yet", "a verb that is built was expected", "see CHANGELOG.md for what this version does"

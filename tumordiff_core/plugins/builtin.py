@@ -1,3 +1,6 @@
 """The list of our own plugins: modules that implement hooks, loaded through the same door as a stranger's."""
 
-PLUGINS: tuple[str, ...] = ()
+PLUGINS: tuple[str, ...] = (
+    "tumordiff_core.engine.families",
+    "tumordiff_core.tasks.train",
+)

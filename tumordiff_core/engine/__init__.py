@@ -1,0 +1,1 @@
+"""Inference: networks, diffusion algebra, samplers and denoising, with torch and without training."""

@@ -1,0 +1,215 @@
+"""One evaluation at the matched noise level: the posterior mean of a slice, for both network families.
+
+Works on scaled slices (1 is about the brightest tissue); who scales, and in which units sigma was given, is not
+known here.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tumordiff_core.engine import ddpm, precondition, schedules
+from tumordiff_core.noise.stabilise import stabiliser
+from tumordiff_core.progress import Progress
+
+Float = npt.NDArray[np.float32]
+
+TILE = 512
+HALO = 128
+LARGEST_WHOLE = 1024
+
+
+@dataclass(frozen=True)
+class NoiseLevel:
+    """The noise of one stack of slices, in the units of its values.
+
+    Parameters
+    ----------
+    sigma : standard deviation of each part of a channel; 0 means that nothing is to be removed
+    lag1 : correlation of neighbouring rows and neighbouring columns
+    channels : receiver channels
+    """
+
+    sigma: float
+    lag1: tuple[float, float] = (0.0, 0.0)
+    channels: int = 1
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network ready for inference and what its card says about its use."""
+
+    name: str
+    family: str
+    network: nn.Module
+    sigma_data: float
+    sigma_range: tuple[float, float]
+    neighbours: bool
+    device: torch.device
+
+
+def condition_of(sigma: Tensor, lag1: Tensor, channels: Tensor) -> Tensor:
+    """What our network is told: ln(sigma) / 4, the two lag-1 correlations, log2(channels) / 4; [batch, 4]."""
+    return torch.cat([sigma.clamp_min(1e-8).log()[:, None] / 4, lag1, channels.log2()[:, None] / 4], dim=1)
+
+
+def network_input(noisy: Tensor, present: Tensor, c_in: Tensor) -> Tensor:
+    """Slice i, i - 1, i + 1 scaled by c_in and masked by presence, then the two flags; [batch, 5, row, column]."""
+    flags = present[:, :, None, None]
+    shown = torch.cat([noisy[:, :1], noisy[:, 1:] * flags], dim=1) * c_in
+    return torch.cat([shown, flags.expand(-1, -1, *noisy.shape[2:])], dim=1)
+
+
+def posterior_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel) -> Tensor:
+    """E[x | y] of the centre slices, the default output.
+
+    Parameters
+    ----------
+    images : float32 [batch, 3, row, column], magnitudes: slice i, i - 1, i + 1 (repeated where absent)
+    present : float32 [batch, 2]
+
+    Returns
+    -------
+    float32 [batch, 1, row, column]
+    """
+    if model.family == "paper-unet":
+        return _paper_mean(model, images[:, :1], noise)
+    return _edm_mean(model, images, present, noise)
+
+
+def _edm_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel) -> Tensor:
+    batch = images.shape[0]
+    sigma = images.new_full((batch,), noise.sigma)
+    c = precondition.coefficients(sigma[:, None, None, None], model.sigma_data)
+    lag1 = images.new_tensor([noise.lag1]).expand(batch, -1)
+    condition = condition_of(sigma, lag1, images.new_full((batch,), float(noise.channels)))
+    answer = padded(model.network, network_input(images, present, c.c_in), condition)
+    return (c.c_skip * images[:, :1] + c.c_out * answer).clamp_min(0)
+
+
+def _paper_mean(model: LoadedModel, images: Tensor, noise: NoiseLevel) -> Tensor:
+    """Stabilise, go to [-1, 1] and to the matched time, closed form of x_0, exact unbiased inverse."""
+    transform = stabiliser(noise.channels)
+    stable = transform.forward(images.cpu().numpy(), noise.sigma) * np.float32(noise.sigma)
+    sigma = 2 * noise.sigma
+    alpha_bar = float(schedules.alpha_bar_of(sigma))
+    x_t = (torch.from_numpy(2 * stable - 1) * alpha_bar**0.5).to(images.device)
+    x_0 = clean_estimate(model.network, x_t, alpha_bar)
+    back = transform.inverse(((x_0 + 1) / 2).cpu().numpy() / np.float32(noise.sigma), noise.sigma)
+    return torch.from_numpy(back).to(images.device)
+
+
+def clean_estimate(network: nn.Module, x_t: Tensor, alpha_bar: float) -> Tensor:
+    """The closed form of x_0 (Ho 2020, eq. 15) with the network's eps at this very level."""
+    sigma = ((1 - alpha_bar) / alpha_bar) ** 0.5
+    condition = x_t.new_full((x_t.shape[0], 1), float(np.log(max(sigma, 1e-8)) / 4))
+    return ddpm.clean_from_eps(x_t, alpha_bar, padded(network, x_t, condition))
+
+
+def padded(network: nn.Module, x: Tensor, condition: Tensor) -> Tensor:
+    """The network on sides padded to its multiple by reflection (by repetition where an image is too small)."""
+    multiple = int(network.multiple)  # type: ignore[arg-type]
+    rows, columns = x.shape[-2:]
+    below, right = -rows % multiple, -columns % multiple
+    if below or right:
+        mode = "reflect" if below < rows and right < columns else "replicate"
+        x = functional.pad(x, (0, right, 0, below), mode=mode)
+    answer: Tensor = network(x.contiguous(memory_format=torch.channels_last), condition)
+    return answer[..., :rows, :columns]
+
+
+def denoise_stack(
+    model: LoadedModel,
+    values: npt.NDArray[Any],
+    noise: NoiseLevel,
+    *,
+    batch: int = 4,
+    tile: int = TILE,
+    progress: Progress,
+) -> Float:
+    """The posterior mean of every slice of one phase.
+
+    Parameters
+    ----------
+    values : real [slice, row, column], scaled; sigma 0 returns them unchanged
+    batch : slices at once; halved, with a warning, when memory runs out
+
+    Returns
+    -------
+    float32 [slice, row, column]
+    """
+    source = np.ascontiguousarray(values, dtype=np.float32)
+    if noise.sigma <= 0:
+        for _ in source:
+            progress.advance()
+        return source
+    out = np.empty_like(source)
+    first = 0
+    while first < len(source):
+        rows = np.arange(first, min(first + batch, len(source)))
+        try:
+            out[rows] = _some(model, source, rows, noise, tile)
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error) or (batch == 1 and tile <= 128):
+                raise
+            batch, tile = (batch // 2, tile) if batch > 1 else (1, tile // 2)
+            progress.warn("denoise.less_memory", f"Memory ran short: going on with {batch} slices and tiles of {tile}.")
+            continue
+        progress.advance(len(rows))
+        first += len(rows)
+    return out
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "memory" in str(error).lower()
+
+
+def _some(model: LoadedModel, source: Float, rows: npt.NDArray[Any], noise: NoiseLevel, tile: int) -> Float:
+    images, present = triples(source, rows, neighbours=model.neighbours)
+
+    def run(pixels: Tensor) -> Tensor:
+        return posterior_mean(model, pixels.to(model.device), present.to(model.device), noise).cpu()
+
+    with torch.inference_mode():
+        if max(source.shape[-2:]) <= LARGEST_WHOLE and tile >= TILE:
+            return run(images)[:, 0].numpy()
+        return tiled(run, images, tile)[:, 0].numpy()
+
+
+def triples(source: Float, rows: npt.NDArray[Any], *, neighbours: bool) -> tuple[Tensor, Tensor]:
+    """Slices i, i - 1, i + 1 [batch, 3, row, column] and which neighbours exist [batch, 2]."""
+    last = len(source) - 1
+    before, after = np.maximum(rows - 1, 0), np.minimum(rows + 1, last)
+    images = np.stack([source[rows], source[before], source[after]], axis=1)
+    present = np.stack([rows > 0, rows < last], axis=1).astype(np.float32) * float(neighbours)
+    return torch.from_numpy(images), torch.from_numpy(present)
+
+
+def tiled(run: Callable[[Tensor], Tensor], images: Tensor, tile: int) -> Tensor:
+    """Run on tiles with a halo as wide as the network sees, keeping only their cores; origins on multiples of 64."""
+    out = torch.empty_like(images[:, :1])
+    for top, left in _origins(images.shape[-2], images.shape[-1], tile):
+        y, x = max(top - HALO, 0), max(left - HALO, 0)
+        piece = run(images[..., y : top + tile + HALO, x : left + tile + HALO])
+        core = piece[..., top - y : top - y + tile, left - x : left - x + tile]
+        out[..., top : top + tile, left : left + tile] = core
+    return out
+
+
+def _origins(rows: int, columns: int, tile: int) -> Iterator[tuple[int, int]]:
+    for top in range(0, rows, tile):
+        for left in range(0, columns, tile):
+            yield top, left
+
+
+def blend(noisy: npt.NDArray[Any], denoised: npt.NDArray[Any], strength: float) -> Float:
+    """``strength`` of the denoised image and the rest of the noisy one; 1 is the posterior mean."""
+    if strength == 1:
+        return denoised.astype(np.float32, copy=False)
+    return (np.float32(strength) * denoised + np.float32(1 - strength) * noisy).astype(np.float32)

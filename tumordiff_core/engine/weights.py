@@ -1,0 +1,77 @@
+"""Network weights to and from a model folder: safetensors beside a card, checked before use."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from tumordiff_core import files, model_cards
+from tumordiff_core.engine.denoise import LoadedModel
+from tumordiff_core.engine.networks import PaperPair
+from tumordiff_core.errors import ModelError, PluginError
+from tumordiff_core.plugins import manager
+
+
+def build(family: str, arguments: dict[str, Any], *, name: str = "the model") -> nn.Module:
+    """A network of a registered family.
+
+    Raises ModelError("model.unknown_family").
+    """
+    known = {network.name: network for network in manager.networks()}
+    if family not in known:
+        raise ModelError("model.unknown_family", name=name, family=family, known=", ".join(sorted(known)))
+    record = known[family]
+    network: nn.Module = manager.load(record.build)(manager.load(record.arguments).model_validate(arguments))
+    return network
+
+
+def load(model: model_cards.Model, *, device: str | None = None) -> LoadedModel:
+    """The network of a checked model folder, ready for inference.
+
+    Raises ModelError("model.unknown_family") or ("model.wrong_weights").
+    """
+    card = model.card
+    try:
+        network = build(card.architecture.family, card.architecture.arguments, name=card.name)
+        tensors = {key: value.float() for key, value in load_file(model.weights).items()}
+        network.load_state_dict(tensors, strict=True)
+    except (RuntimeError, ValueError, SafetensorError, PluginError) as error:
+        raise ModelError("model.wrong_weights", model.folder, name=card.name) from error
+    network.eval()
+    fuse(network)
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return LoadedModel(
+        name=card.name, family=card.architecture.family, network=network, sigma_data=card.sigma_data,
+        sigma_range=card.sigma_range, neighbours=card.input_channels > 1, device=place,
+    )  # fmt: skip
+
+
+def fuse(network: nn.Module) -> None:
+    """Fold each BatchNorm of an evaluated paper network into its convolution: the same numbers, sooner."""
+    for pair in network.modules():
+        if isinstance(pair, PaperPair) and isinstance(pair.first_norm, nn.BatchNorm2d):
+            pair.first = fuse_conv_bn_eval(pair.first, pair.first_norm)
+            pair.second = fuse_conv_bn_eval(pair.second, pair.second_norm)
+            pair.first_norm, pair.second_norm = nn.Identity(), nn.Identity()  # type: ignore[assignment]
+
+
+def save(folder: Path, network: nn.Module, card: dict[str, Any], *, half: bool = False) -> None:
+    """Write a model folder's two files; ``half`` stores floating weights in 16 bits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {key: _stored(value, half=half) for key, value in network.state_dict().items()}
+    weights = folder / "weights.safetensors"
+    save_file(tensors, weights)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    full = {**card, "weights_sha256": files.sha256(weights), "parameters": parameters}
+    checked = model_cards.Card.model_validate(full)
+    files.write_json(folder / "card.json", checked.model_dump(mode="json"))
+
+
+def _stored(value: torch.Tensor, *, half: bool) -> torch.Tensor:
+    value = value.detach().cpu().contiguous()
+    return value.half() if half and value.is_floating_point() else value

@@ -1,0 +1,1 @@
+"""Training: real slices, made noise, Lightning; the only room that imports lightning."""

@@ -1,0 +1,215 @@
+"""One training under Lightning, told through a Progress and left as a model folder; resumable from its checkpoints."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EMAWeightAveraging,
+    LearningRateMonitor,
+    ModelCheckpoint,
+)
+from lightning.pytorch.loggers import CSVLogger
+from torch import nn
+from torch.utils.data import DataLoader
+
+from tumordiff_core.engine import schedules
+from tumordiff_core.engine.weights import build
+from tumordiff_core.errors import InputError, Stopped
+from tumordiff_core.noise.add import magnitude
+from tumordiff_core.noise.stabilise import stabiliser
+from tumordiff_core.progress import Progress
+from tumordiff_core.training.datasets import CropSampler, Stack, block_mean
+from tumordiff_core.training.module import Batch, DenoiserModule, NoisyBatches, Recipe
+
+VALIDATION_LEVELS = (0.05, 0.10, 0.15)
+VALIDATION_SLICES = 12
+PATIENCE = 10
+EMA_DECAY = 0.998
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything one training needs besides its data."""
+
+    family: str
+    arguments: dict[str, Any]
+    recipe: Recipe
+    crop: int
+    learning_rate: float
+    epochs: int
+    threads: int = 0
+    loaders: int = 0
+    devices: int = 1
+    nodes: int = 1
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a training leaves: the averaged network of its best epoch and how it got there."""
+
+    network: nn.Module
+    best: float
+    epochs: int
+
+
+class Told(Callback):
+    """Turns Lightning's course into progress, metrics and stops."""
+
+    def __init__(self, progress: Progress, plan: Plan) -> None:
+        self._progress, self._plan = progress, plan
+        self.word = ""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Begin the stage, at the step a resumed training starts from."""
+        self._progress.stage("train", self._plan.epochs * self._plan.recipe.steps)
+        if trainer.global_step:
+            self._progress.advance(trainer.global_step)
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_args: Any, **_kwargs: Any) -> None:
+        """One step is done; ``step`` and ``now`` end the training here, ``epoch`` after the epoch."""
+        try:
+            self._progress.advance()
+        except Stopped:
+            self.word = "step"
+            trainer.should_stop = True
+            raise KeyboardInterrupt from None
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """The curves of this epoch."""
+        epoch = trainer.current_epoch + 1
+        for name in ("loss", "val_x0"):
+            if name in trainer.callback_metrics:
+                self._progress.metric(name, float(trainer.callback_metrics[name]), epoch)
+        self._progress.metric("learning_rate", float(trainer.optimizers[0].param_groups[0]["lr"]), epoch)
+        if self._progress.should_stop() == "epoch":
+            self.word = "epoch"
+            trainer.should_stop = True
+
+
+class Kept(ModelCheckpoint):
+    """A checkpoint that tells the job where it lies."""
+
+    def __init__(self, folder: Path, progress: Progress) -> None:
+        super().__init__(
+            folder, filename="best", monitor="val_x0", mode="min", save_top_k=1, save_last=True,
+            enable_version_counter=False,
+        )  # fmt: skip
+        self._progress = progress
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Save as Lightning does, then say so."""
+        super().on_validation_end(trainer, pl_module)
+        if not trainer.sanity_checking:
+            self._progress.checkpoint(trainer.current_epoch + 1, "checkpoints/last.ckpt")
+
+
+def validation_batches(stacks: Sequence[Stack], recipe: Recipe) -> list[Batch]:
+    """Whole slices of validation patients at three fixed levels with fixed noise; one batch per level.
+
+    Raises InputError("training.no_data") when there is no validation patient.
+    """
+    slices = [block_mean(s.images[len(s.images) // 2]) for s in stacks if s.quiet and len(s.images)]
+    slices = slices or [block_mean(s.images[len(s.images) // 2]) for s in stacks if len(s.images)]
+    if not slices:
+        raise InputError("training.no_data", name="the validation split")
+    shape = min((s.shape for s in slices), key=lambda s: s[0] * s[1])
+    side = min(shape) // 16 * 16
+    chosen = [s[:side, :side] / max(float(s.max()), 1.0) for s in slices[:VALIDATION_SLICES]]
+    return [_validation_batch(np.stack(chosen)[:, None], level, recipe) for level in VALIDATION_LEVELS]
+
+
+def _validation_batch(clean: Any, level: float, recipe: Recipe) -> Batch:
+    rng = np.random.default_rng(round(1000 * level))
+    count = len(clean)
+    images = clean.astype(np.float32)
+    if recipe.objective == "eps":
+        stable = stabiliser(1).expected(images, level) * np.float32(level)
+        eps = rng.standard_normal(images.shape).astype(np.float32)
+        alpha_bar = np.full(count, schedules.alpha_bar_of(2 * level), dtype=np.float32)
+        found = {"clean": 2 * stable - 1, "eps": eps, "alpha_bar": alpha_bar}
+        return {key: torch.from_numpy(value) for key, value in found.items()}
+    noisy = magnitude(images, level, rng)
+    return {
+        "clean": torch.from_numpy(images),
+        "noisy": torch.from_numpy(np.repeat(noisy, 3, axis=1)),
+        "present": torch.zeros(count, 2),
+        "sigma": torch.full((count,), level),
+        "colour": torch.zeros(count, 2),
+        "channels": torch.ones(count),
+    }
+
+
+def precision() -> str:
+    """16-bit mixed precision on CUDA, bf16 on processors that have it, else 32 bits."""
+    if torch.cuda.is_available():
+        return "16-mixed"
+    return "bf16-mixed" if torch.cpu.is_available() and _has_bf16() else "32-true"
+
+
+def _has_bf16() -> bool:
+    flags = Path("/proc/cpuinfo")
+    return flags.is_file() and "avx512_bf16" in flags.read_text(errors="ignore")
+
+
+def fit(plan: Plan, stacks: Sequence[Stack], checkpoints: Path, *, progress: Progress) -> Fitted:
+    """Train, or go on from ``checkpoints/last.ckpt`` if it is there.
+
+    Raises Stopped(resumable=True) when asked to stop, InputError("training.no_data").
+    """
+    if plan.threads:
+        torch.set_num_threads(plan.threads)
+    lightning.seed_everything(plan.recipe.seed, verbose=False)
+    sampler = CropSampler([s for s in stacks if s.part == "train"], size=plan.crop)
+    batches = NoisyBatches(sampler, plan.recipe)
+    validation = validation_batches([s for s in stacks if s.part == "val"], plan.recipe)
+    network = build(plan.family, plan.arguments).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module = DenoiserModule(network, plan.recipe, learning_rate=plan.learning_rate, epochs=plan.epochs)
+    last = checkpoints / "last.ckpt"
+    told, kept = Told(progress, plan), Kept(checkpoints, progress)
+    stopper = EarlyStopping("val_x0", patience=PATIENCE, mode="min")
+    average = EMAWeightAveraging(decay=EMA_DECAY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer = lightning.Trainer(
+            accelerator="auto", devices=plan.devices, num_nodes=plan.nodes, precision=precision(),
+            max_epochs=plan.epochs, callbacks=[average, told, kept, stopper, LearningRateMonitor("epoch")],
+            logger=CSVLogger(checkpoints, name="", version="curves"), enable_progress_bar=False,
+            enable_model_summary=False, num_sanity_val_steps=0, gradient_clip_val=1.0, log_every_n_steps=50,
+        )  # fmt: skip
+        batches.epoch = _epochs_done(last)
+        loader: Any = DataLoader(
+            batches, batch_size=None, num_workers=plan.loaders, persistent_workers=plan.loaders > 0
+        )
+        checks: Any = DataLoader(validation, batch_size=None)  # type: ignore[arg-type]
+        try:
+            trainer.fit(module, loader, checks, ckpt_path=last if last.is_file() else None, weights_only=True)
+        except (KeyboardInterrupt, SystemExit):
+            raise Stopped(resumable=last.is_file()) from None
+    if told.word:
+        raise Stopped(resumable=last.is_file())
+    return Fitted(_best(plan, checkpoints), float(kept.best_model_score or np.nan), trainer.current_epoch)
+
+
+def _epochs_done(checkpoint: Path) -> int:
+    """Epochs a checkpoint has behind it, so that a resumed training draws what an unbroken one would."""
+    if not checkpoint.is_file():
+        return 0
+    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"]) + 1  # noqa: TID251
+
+
+def _best(plan: Plan, checkpoints: Path) -> nn.Module:
+    """The averaged network of the best epoch, from its checkpoint."""
+    place = checkpoints / "best.ckpt"
+    state = torch.load(place if place.is_file() else checkpoints / "last.ckpt", map_location="cpu", weights_only=True)  # noqa: TID251
+    network = build(plan.family, plan.arguments)
+    weights = {k.removeprefix("network."): v for k, v in state["state_dict"].items() if k.startswith("network.")}
+    network.load_state_dict(weights)
+    return network
