@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tumordiff_core.engine import ddpm, precondition, schedules
+from tumordiff_core.engine import ddpm, precondition, samplers, schedules
 from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.progress import Progress
 
@@ -103,6 +103,58 @@ def _paper_mean(model: LoadedModel, images: Tensor, noise: NoiseLevel) -> Tensor
     x_0 = clean_estimate(model.network, x_t, alpha_bar)
     back = transform.inverse(((x_0 + 1) / 2).cpu().numpy() / np.float32(noise.sigma), noise.sigma)
     return torch.from_numpy(back).to(images.device)
+
+
+def posterior_samples(
+    model: LoadedModel,
+    images: Tensor,
+    present: Tensor,
+    noise: NoiseLevel,
+    *,
+    count: int,
+    steps: int,
+    generator: torch.Generator,
+    progress: Progress,
+) -> Tensor:
+    """``count`` draws from p(x | y) by the ancestral chain from the matched level; [count, batch, 1, row, column].
+
+    Short chains under-disperse: below 200 steps the spread is a lower bound.
+    """
+    draws = []
+    start, alpha_bars, clean_of = chain_of(model, images, present, noise, steps)
+    for _ in range(count):
+        drawn = samplers.ancestral(start, alpha_bars, clean_of, generator)
+        draws.append(back_to_image(model, drawn, noise))
+        progress.check()
+    return torch.stack(draws)
+
+
+def chain_of(
+    model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel, steps: int
+) -> tuple[Tensor, list[float], samplers.CleanOf]:
+    """The noisy slices as x_t at their matched level, the levels of the chain, and the network's x_0 at each."""
+    if model.family == "paper-unet":
+        transform = stabiliser(noise.channels)
+        stable = transform.forward(images[:, :1].cpu().numpy(), noise.sigma) * np.float32(noise.sigma)
+        alpha_bars = samplers.levels_from(2 * noise.sigma, steps, schedules.linear())
+        start = (torch.from_numpy(2 * stable - 1) * alpha_bars[0] ** 0.5).to(images.device)
+        return start, alpha_bars, lambda x_t, alpha_bar: clean_estimate(model.network, x_t, alpha_bar)
+    alpha_bars = samplers.levels_from(noise.sigma, steps)
+
+    def clean_of(x_t: Tensor, alpha_bar: float) -> Tensor:
+        sigma = ((1 - alpha_bar) / alpha_bar) ** 0.5
+        shown = torch.cat([x_t / alpha_bar**0.5, images[:, 1:]], dim=1)
+        return _edm_mean(model, shown, present, NoiseLevel(sigma, noise.lag1, noise.channels))
+
+    return images[:, :1] * alpha_bars[0] ** 0.5, alpha_bars, clean_of
+
+
+def back_to_image(model: LoadedModel, x_0: Tensor, noise: NoiseLevel) -> Tensor:
+    """A clean estimate of ``chain_of`` in the scale of the images."""
+    if model.family != "paper-unet":
+        return x_0
+    stable = ((x_0 + 1) / 2).cpu().numpy() / np.float32(noise.sigma)
+    return torch.from_numpy(stabiliser(noise.channels).inverse(stable, noise.sigma)).to(x_0.device)
 
 
 def clean_estimate(network: nn.Module, x_t: Tensor, alpha_bar: float) -> Tensor:

@@ -31,9 +31,10 @@ def gaussian_spectrum(rows: int, columns: int, lag1: float) -> Float:
     """Amplitude spectrum whose correlation falls off as a Gaussian, with ``lag1`` at one pixel; mean power 1."""
     if lag1 <= 0:
         return np.ones((rows, columns))
-    squared_width = -1.0 / (2.0 * np.log(lag1))
-    frequency2 = np.fft.fftfreq(rows)[:, None] ** 2 + np.fft.fftfreq(columns)[None, :] ** 2
-    return _unit_power(np.exp(-(np.pi**2) * squared_width * frequency2))
+    row = np.minimum(np.arange(rows), rows - np.arange(rows))[:, None]
+    column = np.minimum(np.arange(columns), columns - np.arange(columns))[None, :]
+    power = np.fft.fft2(lag1 ** (row**2 + column**2).astype(np.float64)).real
+    return _unit_power(np.sqrt(np.maximum(power, 0.0)))
 
 
 def lag1_of_spectrum(spectrum: Float) -> tuple[float, float]:

@@ -39,20 +39,20 @@ class Stabiliser:
         scaled = np.asarray(values, dtype=np.float64) / sigma
         inside = np.interp(scaled, self.y, self.f)
         beyond = np.maximum(scaled - self.y[-1], 0.0)
-        return (inside + beyond).astype(np.float32)
+        return np.asarray(inside + beyond, dtype=np.float32)
 
     def expected(self, signal: npt.NDArray[Any], sigma: float) -> npt.NDArray[np.float32]:
         """``E[f(y) | x]`` of noise-free signals: what a perfect filter of stabilised data would return."""
         scaled = np.asarray(signal, dtype=np.float64) / sigma
         inside = np.interp(scaled, self.x, self.mean_f)
-        return (inside + np.maximum(scaled - self.x[-1], 0.0)).astype(np.float32)
+        return np.asarray(inside + np.maximum(scaled - self.x[-1], 0.0), dtype=np.float32)
 
     def inverse(self, stabilised: npt.NDArray[Any], sigma: float) -> npt.NDArray[np.float32]:
         """The signal whose stabilised mean is given: the exact unbiased inverse, never negative; any shape."""
         values = np.asarray(stabilised, dtype=np.float64)
         inside = np.interp(values, self.mean_f, self.x)
         beyond = np.maximum(values - self.mean_f[-1], 0.0)
-        return ((inside + beyond) * sigma).astype(np.float32)
+        return np.asarray((inside + beyond) * sigma, dtype=np.float32)
 
 
 def _samples(x: Float, channels: int) -> tuple[Float, Float]:
