@@ -2,5 +2,6 @@
 
 PLUGINS: tuple[str, ...] = (
     "tumordiff_core.engine.families",
+    "tumordiff_core.tasks.evaluate",
     "tumordiff_core.tasks.train",
 )

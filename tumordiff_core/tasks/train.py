@@ -77,12 +77,19 @@ def _plan(params: TrainParams) -> "Plan":
 
     paper = params.preset == "paper"
     defaults: dict[str, Any] = {"width": 20, "levels": 3} if paper else {}
+    recipe = Recipe("eps" if paper else "edm", params.batch, params.steps, params.seed)
     return Plan(
-        family="paper-unet" if paper else "edm-unet", arguments={**defaults, **params.arguments},
-        recipe=Recipe("eps" if paper else "edm", params.batch, params.steps, params.seed), crop=params.crop,
-        learning_rate=params.learning_rate, epochs=params.epochs, threads=params.threads, loaders=params.loaders, devices=params.devices,
+        family="paper-unet" if paper else "edm-unet",
+        arguments={**defaults, **params.arguments},
+        recipe=recipe,
+        crop=params.crop,
+        learning_rate=params.learning_rate,
+        epochs=params.epochs,
+        threads=params.threads,
+        loaders=params.loaders,
+        devices=params.devices,
         nodes=params.nodes,
-    )  # fmt: skip
+    )
 
 
 def _card(params: TrainParams, plan: "Plan", fitted: "Fitted", data: dict[str, Any]) -> dict[str, Any]:

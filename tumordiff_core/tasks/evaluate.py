@@ -1,0 +1,115 @@
+"""The job ``evaluate``: models and classical filters on references nobody trained on, with intervals over patients."""
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from tumordiff_core.plugins.hookspecs import hookimpl
+from tumordiff_core.plugins.specs import Task
+
+if TYPE_CHECKING:
+    from tumordiff_core.evaluation.denoise import Method, Table
+    from tumordiff_core.jobs.worker import Job
+
+CLASSICAL = ["gaussian+vst", "tv+vst", "nlm+vst", "wavelet+vst", "bm3d+vst"]
+
+
+class EvaluateParams(BaseModel):
+    """What the evaluation asks for."""
+
+    what: Literal["denoise", "forecast"] = Field("denoise", title="What")
+    references: str = Field("", title="References", description="A pack of slices or a cohort with truth.")
+    models: list[str] = Field(default_factory=list, title="Models", description="Names; empty: all that are installed.")
+    baselines: list[str] = Field(default_factory=lambda: list(CLASSICAL), title="Baselines")
+    kinds: list[str] = Field(default_factory=lambda: ["rician"], title="Noise kinds")
+    levels: list[float] = Field(
+        default_factory=lambda: [0.05, 0.10, 0.15], title="Levels", description="Of the maximum."
+    )
+    blind: bool = Field(True, title="Also blind", description="Run the models with the measured level, too.")
+    against: str = Field("bm3d+vst", title="Compared with")
+
+
+@hookimpl
+def register_tasks() -> list[Task]:
+    """The job kind."""
+    room = "tumordiff_core.tasks.evaluate"
+    return [Task("evaluate", "Evaluate", f"{room}:EvaluateParams", f"{room}:run", weight="heavy")]
+
+
+def run(params: EvaluateParams, job: "Job") -> None:
+    """Evaluate denoisers and write rows, summary and report.
+
+    Raises NotBuilt("verb.not_built") for the forecast, InputError("training.no_data") without references.
+    """
+    from tumordiff_core import result_folder
+    from tumordiff_core.errors import InputError, NotBuilt
+    from tumordiff_core.evaluation import baselines, denoise, pages
+    from tumordiff_core.training import datasets
+
+    if params.what == "forecast":
+        raise NotBuilt("verb.not_built", verb="evaluate forecast")
+    data = _references(params)
+    found = denoise.references(datasets.read_data(data))
+    if not found:
+        raise InputError("training.no_data", data, name=data.name)
+    names = baselines.available(["identity", *params.baselines])
+    methods: dict[str, Method] = {name: denoise.baseline_method(name) for name in names}
+    methods.update(_models(params))
+    kinds = [denoise.KINDS[name] for name in params.kinds if name in denoise.KINDS]
+    table = denoise.evaluate(found, methods, kinds, params.levels, progress=job.progress)
+    against = params.against if params.against in methods else "nlm+vst" if "nlm+vst" in methods else "identity"
+    lines = denoise.summary(table, against)
+    patients = len({reference.patient for reference in found})
+    intro = (
+        f"{len(found)} slices of {patients} patients from {data.name}, simulated noise, tissue-masked, strength 1. "
+        "The references carry noise of their own; intervals are bootstrap 95 % over patients."
+    )
+    _tables(job.result, table)
+    (job.result / "report.html").write_text(
+        pages.page("Denoising, evaluated", intro, lines, table.rows, against), "utf-8"
+    )
+    record = result_folder.Record(
+        kind="evaluation", provenance="derived", title="Evaluation of denoising", params=params.model_dump(),
+        figures={"summary": lines, "against": against, "references": intro},
+    )  # fmt: skip
+    result_folder.finish(job.result, record)
+    job.answer.update(result=str(job.folder / "result"), against=against, references=intro, summary=lines)
+
+
+def _references(params: EvaluateParams) -> Path:
+    from tumordiff_core import paths
+    from tumordiff_core.errors import InputError
+
+    place = Path(params.references) if params.references else paths.demo()
+    if not place.exists():
+        raise InputError("training.no_data", place, name=place.name)
+    return place
+
+
+def _models(params: EvaluateParams) -> "dict[str, Method]":
+    from tumordiff_core import model_cards
+    from tumordiff_core.engine import weights
+    from tumordiff_core.evaluation import denoise
+
+    names = params.models or [model.card.name for model in model_cards.all_models()[0]]
+    methods: dict[str, Method] = {}
+    for name in names:
+        model = weights.load(model_cards.find(name))
+        methods[name] = denoise.model_method(model, neighbours=False)
+        if model.neighbours:
+            methods[f"{name} with neighbours"] = denoise.model_method(model, neighbours=True)
+        if params.blind:
+            methods[f"{name} blind"] = denoise.model_method(model, neighbours=False, blind=True)
+    return methods
+
+
+def _tables(folder: Path, table: "Table") -> None:
+    place = folder / "tables"
+    place.mkdir()
+    rows: list[dict[str, Any]] = table.rows
+    with (place / "slices.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
