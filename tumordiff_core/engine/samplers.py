@@ -5,6 +5,8 @@ from the image's own level towards 1; the last step goes to 1, that is to the cl
 [batch, channel, row, column] in the variance-preserving form x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps.
 """
 
+import itertools
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -62,3 +64,47 @@ def ddim(x_t: Tensor, alpha_bars: Sequence[float], clean_of: CleanOf, seen: Seen
             return x_0
         x_t = ddpm.diffuse(x_0, alpha_bars[k + 1], ddpm.eps_from_clean(x_t, alpha_bar, x_0))
     return x_t
+
+
+def karras_sigmas(sigma: float, steps: int, *, smallest: float = 2e-3, rho: float = 7.0) -> list[float]:
+    """Noise levels from ``sigma`` to ``smallest`` and then 0, spaced as in Karras 2022 (2206.00364), eq. 5."""
+    ramp = np.linspace(0, 1, steps)
+    low, high = min(smallest, sigma / 2) ** (1 / rho), sigma ** (1 / rho)
+    return [*((high + ramp * (low - high)) ** rho).tolist(), 0.0]
+
+
+def _at_sigma(clean_of: CleanOf, y: Tensor, sigma: float) -> Tensor:
+    alpha_bar = float(schedules.alpha_bar_of(sigma))
+    return clean_of(y * alpha_bar**0.5, alpha_bar)
+
+
+def heun(y: Tensor, sigmas: Sequence[float], clean_of: CleanOf, seen: Seen | None = None) -> Tensor:
+    """The probability-flow ODE by Heun's rule (Karras 2022, algorithm 1), for y = x_0 + sigma eps."""
+    for k, (now, after) in enumerate(itertools.pairwise(sigmas)):
+        x_0 = _at_sigma(clean_of, y, now)
+        if seen is not None:
+            seen(k, y, x_0)
+        slope = (y - x_0) / now
+        ahead = y + (after - now) * slope
+        if after > 0:
+            slope = (slope + (ahead - _at_sigma(clean_of, ahead, after)) / after) / 2
+            ahead = y + (after - now) * slope
+        y = ahead
+    return y
+
+
+def dpm_solver_2m(y: Tensor, sigmas: Sequence[float], clean_of: CleanOf, seen: Seen | None = None) -> Tensor:
+    """DPM-Solver++(2M) (Lu 2022, 2211.01095, algorithm 2) in lambda = -ln sigma, for y = x_0 + sigma eps."""
+    before: Tensor | None = None
+    step_before = 0.0
+    for k, (now, after) in enumerate(itertools.pairwise(sigmas)):
+        x_0 = _at_sigma(clean_of, y, now)
+        if seen is not None:
+            seen(k, y, x_0)
+        if after == 0:
+            return x_0
+        step = math.log(now / after)
+        guess = x_0 if before is None else x_0 + (x_0 - before) * step / (2 * step_before)
+        y = after / now * y - math.expm1(-step) * guess
+        before, step_before = x_0, step
+    return y

@@ -110,3 +110,20 @@ def test_matched_time_carries_exactly_the_noise_of_the_image(sigma):
 def test_five_ten_and_fifteen_percent_lie_early_on_the_papers_schedule():
     times = [round(schedules.linear().matched_time(2 * level)) + 1 for level in (0.05, 0.10, 0.15)]
     assert times == [pytest.approx(27, abs=1), pytest.approx(58, abs=1), pytest.approx(89, abs=1)]
+
+
+@pytest.mark.parametrize("solver", [samplers.heun, samplers.dpm_solver_2m])
+def test_fast_solvers_agree_with_the_exact_flow_of_a_gaussian_prior(solver):
+    sigma = 0.3
+    _, x_t, alpha_bar, _, _ = gaussian_case(sigma)
+    y = x_t / alpha_bar**0.5
+    exact = y * (VARIANCE / (VARIANCE + sigma**2)) ** 0.5
+    found = solver(y, samplers.karras_sigmas(sigma, 20), exact_clean_of)
+    assert float((found - exact).abs().max()) < 0.01 * sigma
+
+
+def test_karras_levels_start_at_the_images_own_noise_and_end_at_none():
+    sigmas = samplers.karras_sigmas(0.1, 12)
+    assert sigmas[0] == pytest.approx(0.1)
+    assert sigmas[-1] == 0
+    assert all(a > b for a, b in zip(sigmas, sigmas[1:], strict=False))
