@@ -120,6 +120,96 @@ SENTENCES: dict[str, Sentence] = {
         "one common grid was expected",
         "use phases of one series",
     ),
+    # dicom files
+    "dicom.empty_file": Sentence("{name} is empty (0 bytes)", "a DICOM file was expected", "copy it again"),
+    "dicom.not_dicom": Sentence(
+        "{name} is not a DICOM file", "a file with the DICOM signature was expected", "choose another file"
+    ),
+    "dicom.only_signature": Sentence(
+        "{name} ends after the DICOM signature", "a header and pixels were expected", "copy it again"
+    ),
+    "dicom.cut_header": Sentence(
+        "{name} is cut off inside its header ({bytes} bytes)", "a complete file was expected", "copy it again"
+    ),
+    "dicom.bad_length": Sentence(
+        "{name}: element {tag} claims {claimed} bytes, the file has {bytes}",
+        "lengths inside the file were expected",
+        "copy it again",
+    ),
+    "dicom.pixels_absurd": Sentence(
+        "{name}: pixel data claims {claimed} bytes, the file has {bytes}",
+        "as many as the image needs were expected",
+        "copy it again",
+    ),
+    "dicom.pixels_undefined": Sentence(
+        "{name}: pixel data has no length in an uncompressed syntax",
+        "a length was expected",
+        "convert or copy it again",
+    ),
+    "dicom.pixels_cut": Sentence(
+        "{name} holds {found} of {expected} bytes of pixels", "a complete image was expected", "copy it again"
+    ),
+    "dicom.no_identity": Sentence(
+        "{name} has no {missing}", "UIDs of image, series and study were expected", "copy it again from its source"
+    ),
+    "dicom.unreadable": Sentence(
+        "{name} could not be read ({reason})", "a readable DICOM file was expected", "check or copy it again"
+    ),
+    "dicom.unpacks_too_far": Sentence(
+        "{name} unpacks to more than {limit_mb} MB", "a header of usual size was expected", "do not trust this file"
+    ),
+    "dicom.no_image": Sentence("{name} holds no image", "pixels were expected", "choose another series"),
+    "dicom.no_size": Sentence(
+        "{name} has no image size", "Rows and Columns above 0 were expected", "copy it again from its source"
+    ),
+    "dicom.matrix_differs": Sentence(
+        "{name} has another image size than its neighbours or its header",
+        "one size per series was expected",
+        "leave it out or export the series again",
+    ),
+    "dicom.colour": Sentence(
+        "{name} is a colour picture", "a measured grey volume was expected", "choose another series"
+    ),
+    "dicom.bits": Sentence(
+        "the images have {bits} bits allocated", "8, 16 or 32 were expected", "convert them at their source"
+    ),
+    "dicom.syntax": Sentence(
+        "{name} is stored as {syntax}",
+        "a pixel format that is built in was expected",
+        "convert it, for example with gdcmconv",
+    ),
+    "dicom.rescale": Sentence(
+        "the rescale slope is {slope}", "a finite slope other than 0 was expected", "copy the series from its source"
+    ),
+    # series
+    "series.empty_folder": Sentence(
+        "{name} is an empty folder", "a folder with DICOM files was expected", "choose the folder above or below"
+    ),
+    "series.no_dicom": Sentence(
+        "{name} holds {count} files and none is DICOM", "DICOM files were expected", "choose another folder"
+    ),
+    "series.several": Sentence(
+        "{count} series arrived ({series})", "one was expected", "choose one by its number with --series"
+    ),
+    "series.unknown_number": Sentence(
+        "no series has number {number}", "one of {known} was expected", "choose one of these"
+    ),
+    "series.missing_slice": Sentence(
+        "slice {slice} of {slices} in phase {phase} is missing at {at_mm} mm ({count} in all)",
+        "every slice was expected",
+        "copy the series again",
+    ),
+    "series.no_position": Sentence(
+        "the series has no usable position in space",
+        "position, orientation and pixel spacing were expected",
+        "use it for viewing only",
+    ),
+    "series.mixed": Sentence(
+        "the series mixes {count} orientations or grids", "one grid was expected", "choose another series"
+    ),
+    "series.is_mask": Sentence(
+        "{description} is a mask", "measured images were expected", "choose the series it belongs to"
+    ),
     # models
     "model.unknown": Sentence(
         "no model is called {name}", "one of {known} was expected", "see `tumordiff models` for the list"
@@ -150,6 +240,14 @@ SENTENCES: dict[str, Sentence] = {
         "{name} holds no slices to learn from",
         "a pack of slices or a cohort with truth was expected",
         "run `tumordiff demo` first or name a pack",
+    ),
+    "denoise.not_acquired": Sentence(
+        "the input is a {found}", "an acquired MR series was expected", "choose the dynamic series it was made from"
+    ),
+    "denoise.out_of_range": Sentence(
+        "the noise is {found} % of the signal",
+        "at most {limit} % was expected by the model",
+        "check the result closely, or train on noisier data",
     ),
     # not built yet
     "verb.not_built": Sentence(

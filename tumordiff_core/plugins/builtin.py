@@ -2,6 +2,9 @@
 
 PLUGINS: tuple[str, ...] = (
     "tumordiff_core.engine.families",
+    "tumordiff_core.known_collections.generic",
+    "tumordiff_core.tasks.denoise",
     "tumordiff_core.tasks.evaluate",
+    "tumordiff_core.tasks.preview",
     "tumordiff_core.tasks.train",
 )

@@ -1,0 +1,247 @@
+"""Files of a series become one volume: ordered, split into phases, read, rescaled, with the facts its tags tell."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tumordiff_core.dicom import order, pixels, study
+from tumordiff_core.dicom.headers import read_header
+from tumordiff_core.errors import InputError, MissingError, UnsupportedError
+from tumordiff_core.imaging.geometry import Geometry, laterality_hint
+from tumordiff_core.imaging.volume import Provenance, Volume
+from tumordiff_core.plugins.specs import Header, PatientRecord, Phase, SeriesRecord, StudyRecord
+from tumordiff_core.progress import Progress
+
+DERIVED_ROLES = {"ser_map", "pe_map", "seg", "reformat", "derived"}
+NOT_IMAGES = {"dicom.not_dicom", "dicom.empty_file"}
+
+
+def open_folder(folder: Path, *, series_number: int | None = None, progress: Progress | None = None) -> Volume:
+    """The one series (or the one dynamic acquisition) of a folder and the folders below it.
+
+    Parameters
+    ----------
+    series_number : which series to take where the folder holds several
+
+    Returns
+    -------
+    Volume [phase, slice, row, column]; ``facts["role"]`` tells derived maps, masks and localizers
+
+    Raises
+    ------
+    MissingError("files.missing"), InputError("series.empty_folder", "series.no_dicom", "series.several",
+    "series.unknown_number", "series.missing_slice") and what ``read_series`` raises
+    """
+    told = progress or Progress()
+    headers, faults = _scan(folder, told)
+    chosen = _choose(headers, series_number, folder)
+    try:
+        return _volume(*chosen, told)
+    except InputError as error:
+        # A file that could not be read is why a slice is missing: say that instead.
+        if error.code == "series.missing_slice" and faults:
+            raise faults[0] from error
+        raise
+
+
+def read_series(paths: Sequence[Path], *, progress: Progress | None = None) -> Volume:
+    """The volume of the files of one series, or of the several series of one dynamic acquisition.
+
+    Raises
+    ------
+    InputError("series.missing_slice", "series.no_position", "series.mixed", "dicom...."), UnsupportedError
+    """
+    told = progress or Progress()
+    return _volume(*_choose([read_header(path) for path in paths], None, paths[0].parent), told)
+
+
+def _scan(folder: Path, told: Progress) -> tuple[list[Header], list[InputError]]:
+    if not folder.exists():
+        raise MissingError("files.missing", folder, name=folder.name)
+    files = [folder]
+    if folder.is_dir():
+        files = sorted(Path(base, name) for base, _, names in os.walk(folder) for name in names)
+    if not files:
+        raise InputError("series.empty_folder", folder, name=folder.name)
+    headers: list[Header] = []
+    faults: list[InputError] = []
+    told.stage("read headers", len(files))
+    for path in files:
+        try:
+            headers.append(read_header(path))
+        except InputError as error:
+            if error.code not in NOT_IMAGES:
+                faults.append(error)
+        told.advance()
+    if not headers:
+        if faults:
+            raise faults[0]
+        raise InputError("series.no_dicom", folder, name=folder.name, count=len(files))
+    return headers, faults
+
+
+def _choose(headers: Sequence[Header], number: int | None, folder: Path) -> tuple[StudyRecord, SeriesRecord]:
+    studies = study.records(headers)
+    found = [(one, series) for one in studies for series in one.series]
+    if number is not None:
+        found = [pair for pair in found if pair[1].number == number]
+        if not found:
+            known = ", ".join(str(s.number) for one in studies for s in one.series)
+            raise InputError("series.unknown_number", folder, number=number, known=known)
+    if len(found) > 1 and not _is_one_acquisition(found):
+        names = ", ".join(f"{s.number} {s.description}".strip() for _, s in found[:12])
+        raise InputError("series.several", folder, count=len(found), series=names)
+    return found[0]
+
+
+def _is_one_acquisition(found: Sequence[tuple[StudyRecord, SeriesRecord]]) -> bool:
+    if len({one.uid for one, _ in found}) > 1:
+        return False
+    dynamics = study.meaning(found[0][0]).dynamics
+    return any({series.uid for _, series in found} == set(d.series_uids) for d in dynamics)
+
+
+def _volume(one: StudyRecord, series: SeriesRecord, told: Progress) -> Volume:
+    meaning = study.meaning(one)
+    dynamic = next((d for d in meaning.dynamics if series.uid in d.series_uids), None)
+    by_path = {str(h["path"]): h for s in one.series for h in s.headers}
+    ordered = order.order_series(series.headers)
+    if not ordered:
+        raise InputError("dicom.no_image", name=series.description or str(series.number))
+    if meaning.roles.get(series.uid) == "seg":
+        raise UnsupportedError("series.is_mask", description=series.description)
+    if ordered[0].missing:
+        raise ordered[0].missing_error()
+    if dynamic is not None:
+        phases = [[by_path[path] for path in phase.paths] for phase in dynamic.phases]
+        times = [phase.effective_s for phase in dynamic.phases]
+    else:
+        if len(ordered) > 1:
+            raise InputError("series.mixed", count=len(ordered))
+        phases = [list(phase) for phase in ordered[0].phases]
+        times = [None] * len(phases)
+    values, geometry = read_phases(phases, progress=told)
+    facts = series_facts(one, series, geometry)
+    facts.update(
+        role=meaning.roles.get(series.uid, "other"), collection=meaning.collection, phases=len(phases),
+        series_uids=list(dynamic.series_uids) if dynamic else [series.uid],
+        early=dynamic.early if dynamic else None, late=dynamic.late if dynamic else None,
+        remark=dynamic.remark if dynamic else ordered[0].remark, effective_s=times, sources=_sources(phases),
+    )  # fmt: skip
+    return Volume(values, geometry, provenance_of(series, facts["role"]), phase_labels(times), tuple(times), facts)
+
+
+def read_phases(
+    phases: Sequence[Sequence[Header]], *, progress: Progress | None = None
+) -> tuple[npt.NDArray[Any], Geometry]:
+    """Rescaled values of ordered phases on one grid.
+
+    Returns
+    -------
+    values : [phase, slice, row, column]; the stored integer type without a rescale, else float32
+    geometry : the grid of every phase
+
+    Raises
+    ------
+    GeometryError("series.no_position"), InputError("geometry.grids_differ", "dicom.rescale", "dicom....")
+    """
+    told = progress or Progress()
+    geometry = order.grid(phases[0])
+    told.stage("read pixels", len(phases))
+    stack = []
+    for phase in phases:
+        here = order.grid(phase)
+        if here.shape != geometry.shape or not np.allclose(here.affine, geometry.affine, atol=0.05):
+            raise InputError("geometry.grids_differ", found=here.shape, expected=geometry.shape)
+        stack.append(rescaled(pixels.read_stored(phase, progress=told), phase))
+        told.advance()
+    return np.stack(stack), geometry
+
+
+def slopes(headers: Sequence[Header]) -> npt.NDArray[np.float64]:
+    """Slope and intercept per file, [file, 2]; raises InputError("dicom.rescale") for a slope of 0 or none at all."""
+    table = []
+    for header in headers:
+        slope, intercept = header.get("RescaleSlope", 1.0), header.get("RescaleIntercept", 0.0)
+        usable = isinstance(slope, float) and isinstance(intercept, float)
+        if not usable or slope == 0 or not np.isfinite([slope, intercept]).all():
+            raise InputError("dicom.rescale", header["path"], slope=slope)
+        table.append((slope, intercept))
+    return np.array(table)
+
+
+def rescaled(stored: npt.NDArray[Any], headers: Sequence[Header]) -> npt.NDArray[Any]:
+    """Stored values [slice, row, column] times slope plus intercept, float32; unchanged where that does nothing."""
+    table = slopes(headers)
+    if (table == (1.0, 0.0)).all():
+        return stored
+    table32 = table.astype(np.float32)[:, :, None, None]
+    return (stored.astype(np.float32) * table32[:, 0] + table32[:, 1]).astype(np.float32)
+
+
+def _sources(phases: Sequence[Sequence[Header]]) -> list[dict[str, Any]]:
+    return [
+        {"path": h["path"], "sop_uid": h["SOPInstanceUID"], "phase": p, "slice": k}
+        for p, phase in enumerate(phases)
+        for k, h in enumerate(phase)
+    ]
+
+
+def phase_labels(effective_s: Sequence[float | None]) -> tuple[str, ...]:
+    """``("pre", "post 1", ...)`` where the times tell, else ``("phase 1", ...)``."""
+    if any(t is None for t in effective_s) or not any(t < 0 for t in effective_s if t is not None):
+        return tuple(f"phase {n + 1}" for n in range(len(effective_s)))
+    before = sum(1 for t in effective_s if t is not None and t < 0)
+    pre = ("pre",) if before == 1 else tuple(f"pre {n + 1}" for n in range(before))
+    return (*pre, *(f"post {n + 1}" for n in range(len(effective_s) - before)))
+
+
+def provenance_of(series: SeriesRecord, role: str) -> Provenance:
+    """Acquired, unless the tags say that the values were made or computed."""
+    if str(series.headers[0].get("SyntheticData", "")).upper() == "YES":
+        return "synthetic"
+    return "derived" if role in DERIVED_ROLES else "acquired"
+
+
+def series_facts(one: StudyRecord, series: SeriesRecord, geometry: Geometry | None) -> dict[str, Any]:
+    """What views and reports say about a series: JSON-ready, from tags alone."""
+    first = series.headers[0]
+    point = next((p for p in study.time_points(PatientRecord(one.patient_id, (one,))) if p.study_uid == one.uid), None)
+    side, source = laterality(first, geometry)
+    return {
+        "kind": "dicom", "patient_id": one.patient_id, "study_uid": one.uid, "series_uid": series.uid,
+        "series_number": series.number, "series_description": series.description, "modality": series.modality,
+        "study_date": one.study_date.isoformat() if one.study_date else None,
+        "time_point": point.label if point else "", "days": point.days if point else None,
+        "age": first.get("PatientAge"), "sex": first.get("PatientSex"),
+        "laterality": side, "laterality_source": source,
+        "photometric": first.get("PhotometricInterpretation", ""), "manufacturer": first.get("Manufacturer", ""),
+        "scanner": first.get("ManufacturerModelName", ""), "field_t": first.get("MagneticFieldStrength"),
+        "acquisition_matrix": list(first.get("AcquisitionMatrix", ())),
+    }  # fmt: skip
+
+
+def laterality(header: Header, geometry: Geometry | None) -> tuple[str, str]:
+    """The side and how we know: ``tag``, ``coil`` or ``position`` (a hint only)."""
+    for keyword in ("Laterality", "ImageLaterality"):
+        if header.get(keyword) in ("L", "R"):
+            return str(header[keyword]), "tag"
+    coil = str(header.get("ReceiveCoilName", "")).upper()
+    for side in ("L", "R"):
+        if coil.startswith((f"{side}_", f"{side}T")):
+            return side, "coil"
+    if geometry is not None and geometry.plane == "sagittal":
+        return laterality_hint(geometry), "position"
+    return "", ""
+
+
+def phase_of(index: int, slices: Sequence[Header], start_s: float | None, effective_s: float | None) -> Phase:
+    """A phase record of ordered headers."""
+    return Phase(
+        index, tuple(str(h["path"]) for h in slices), tuple(str(h["SOPInstanceUID"]) for h in slices),
+        start_s, effective_s,
+    )  # fmt: skip
