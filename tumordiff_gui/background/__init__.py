@@ -1,0 +1,1 @@
+"""Job folders followed and warm children asked, without ever blocking the window."""

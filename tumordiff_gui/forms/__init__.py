@@ -1,0 +1,1 @@
+"""A parameter record becomes a form."""

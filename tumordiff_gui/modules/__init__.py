@@ -1,0 +1,1 @@
+"""The modules of the window: each a folder with module, panel and strings."""

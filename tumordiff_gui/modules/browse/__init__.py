@@ -1,0 +1,1 @@
+"""Patients, visits, series and phases; import; clinical facts."""

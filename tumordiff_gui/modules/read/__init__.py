@@ -1,0 +1,1 @@
+"""Linked slice views with window, zoom, crosshair; the tag viewer."""

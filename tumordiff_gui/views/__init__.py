@@ -1,0 +1,1 @@
+"""Reusable pictures: slices, the grid they stand in, placeholders."""
