@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tumordiff_core import files
 from tumordiff_core.errors import InputError
 from tumordiff_core.imaging.geometry import Geometry
-from tumordiff_core.imaging.volume import Provenance
+from tumordiff_core.imaging.volume import Provenance, Volume
 
 FORMAT = 1
 Kind = Literal[
@@ -82,6 +82,19 @@ class Result:
     def geometry(self) -> Geometry | None:
         """The grid of its arrays, where it has one."""
         return None if self.record.geometry is None else Geometry.from_record(self.record.geometry)
+
+    def volume(self, name: str) -> Volume:
+        """An array [phase, slice, row, column] with its grid, labels and facts.
+
+        Raises InputError("result.damaged") if it is missing or lies on no grid.
+        """
+        geometry, values = self.geometry, self.array(name)
+        if geometry is None or values.ndim != 4 or values.shape[1:] != geometry.shape:
+            raise InputError("result.damaged", self.folder, name=f"{name}.npy")
+        record = self.record
+        return Volume(
+            values, geometry, record.provenance, tuple(record.labels), tuple(record.phase_s), dict(record.facts)
+        )
 
     def check_files(self) -> None:
         """Raise InputError("result.damaged") if any file differs from its recorded SHA-256."""

@@ -210,6 +210,9 @@ SENTENCES: dict[str, Sentence] = {
     "series.is_mask": Sentence(
         "{description} is a mask", "measured images were expected", "choose the series it belongs to"
     ),
+    "geometry.sheared": Sentence(
+        "the slices are shifted against each other", "slices stacked along their normal were expected", "export as DICOM"
+    ),
     # models
     "model.unknown": Sentence(
         "no model is called {name}", "one of {known} was expected", "see `tumordiff models` for the list"

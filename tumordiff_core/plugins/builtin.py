@@ -2,6 +2,7 @@
 
 PLUGINS: tuple[str, ...] = (
     "tumordiff_core.engine.families",
+    "tumordiff_core.imaging.readers",
     "tumordiff_core.known_collections.generic",
     "tumordiff_core.tasks.denoise",
     "tumordiff_core.tasks.evaluate",
