@@ -1,7 +1,8 @@
 """What every module of the window is given: the desk, the undo stack, background work, catalogue, views."""
 
 import importlib
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
 from typing import Any
@@ -31,7 +32,8 @@ class Context:
     views: Grid
     actions: Actions
     window: QWidget | None = None
-    extras: dict[str, Any] = field(default_factory=dict)
+    show_details: Callable[[str, str], None] = lambda title, text: None
+    """Shows (title, text) in a dialogue that can be copied from; set by the window."""
 
     @cached_property
     def catalogue(self) -> ModuleType:

@@ -48,3 +48,82 @@ PROBE_LINE = "{value} {unit}   x {x:.1f}  y {y:.1f}  z {z:.1f} mm   slice {slice
 CHOOSE_PLACE = "Choose a file or folder"
 AUTOMATIC = "automatic"
 NO_POINTS = "nothing to draw yet"
+
+BROWSE_TITLE = "Browse"
+PALETTE_HINT = "Search commands   Ctrl+K"
+JOBS_TITLE = "Jobs"
+NO_JOBS = "Jobs"
+JOBS_BUTTON = "Jobs ({count})"
+JOBS_BUTTON_PERCENT = "Jobs ({count})  {percent} %"
+NO_JOBS_YET = "No jobs yet. Imports, denoising and training appear here and go on when the window is closed."
+JOBS_COUNT = "{running} running   {waiting} waiting   {done} done"
+JOB_COUNT = "{done}/{total}"
+JOB_STAGE = "{stage} {count}"
+STOP = "Stop"
+STOP_WORDS = {"step": "Stop after this step", "epoch": "Stop after this epoch", "now": "Stop now"}
+RESUME = "Resume"
+RETRY = "Retry"
+OPEN_RESULT = "Open"
+NO_DETAILS = "Nothing more is known."
+DISMISS = "Close"
+SEARCH = "Search"
+NOTHING_FITS = "Nothing fits “{query}”"
+FIND_MODULE = "Find a module"
+FIND_PATIENT = "Find a patient"
+FIND_COMMAND = "Search commands"
+NOT_NOW = "not available here"
+MEMORY = "{used} of {total}"
+ALL_SAVED = "all saved"
+
+RESEARCH_TITLE = "Research use only"
+RESEARCH_TEXT = (
+    "TumorDiff is not a medical device. It must not be used for diagnosis, staging, treatment planning or any "
+    "decision about a patient.",
+    "Denoised, derived, predicted and synthetic pictures are marked on every view and in every export. They are "
+    "not acquisitions and may hide or invent structure.",
+)  # fmt: skip
+RESEARCH_VERSION = "Asked once per version (this is {version})."
+RESEARCH_ACCEPT = "I understand"
+RESEARCH_DECLINE = "Quit"
+
+HISTORY_TITLE = "History"
+HISTORY_HINT = "Click a step to go back or forward to it."
+HISTORY_START = "Start"
+UNDONE = "Undone: {text}"
+REDONE = "Redone: {text}"
+NOTHING_TO_UNDO = "Nothing to undo"
+NOTHING_TO_REDO = "Nothing to redo"
+
+KEYS_TITLE = "Keys and mouse"
+KEYS_ACTION = "Action"
+KEYS_KEY = "Key"
+MOUSE_TABLE = (
+    ("Window and level", "left drag"),
+    ("Window from a box", "Ctrl + left drag"),
+    ("Slices", "wheel"),
+    ("Phases", "Shift + wheel"),
+    ("Pan", "middle drag, Shift + left drag"),
+    ("Zoom", "right drag, Ctrl + wheel"),
+    ("Same place in all views", "Shift + move"),
+    ("Maximise or restore", "double click"),
+    ("Menu of a view", "right click"),
+)
+
+SETTINGS_TITLE = "Settings"
+SETTINGS_GROUPS = {
+    "general": "General", "view": "View", "study": "Study", "jobs": "Jobs", "cache": "Cache", "network": "Network",
+    "privacy": "Privacy", "plugins": "Plugins",
+}  # fmt: skip
+ABOUT = "TumorDiff {version} - research use only. Browse, denoise with doubt shown, measure, export."
+
+PANEL_FAILED = "The module {title} could not be shown; a working panel was expected; see the details, or disable it."
+OUR_MISTAKE = "This is our mistake ({kind}); it should not have happened; please report the saved details."
+SAVE_PICTURE = "Save a picture of the views"
+PICTURE_SAVED = "Saved {name}"
+PICTURE_FILTER = "PNG (*.png)"
+MENU = "Menu"
+MODULE = "module"
+IMPORT_TITLE = "Import a folder"
+IMPORT_JOB = "Import {names}"
+IMPORTING = "Importing {names}; rows appear as they are read"
+FLIP_STEP = "Flip left and right"

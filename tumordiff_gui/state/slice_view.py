@@ -93,7 +93,7 @@ class Picture:
 
     @cached_property
     def default_window(self) -> tuple[float, float]:
-        """Header window where there is one, else the 0.5-99.5 percentile of the middle third above its background."""
+        """Header window, else from the 0.5 percentile of the middle third to the 99.5 of its tissue."""
         if self.window is not None and self.window[1] > 1:
             return self.window
         count = self.values.shape[0]
@@ -103,7 +103,7 @@ class Picture:
         tissue = shown[shown > shown.mean() * 0.2] if shown.size else shown
         if tissue.size == 0:
             return 0.5, 1.0
-        low, high = (float(v) for v in np.percentile(tissue, (0.5, 99.5)))
+        low, high = float(np.percentile(shown, 0.5)), float(np.percentile(tissue, 99.5))
         return (low + high) / 2, max(high - low, 1e-6)
 
     @cached_property
@@ -230,6 +230,7 @@ class SliceView:
         self.flipped = False
         self.loading = ""
         self.trouble = ""
+        self.details = ""
         self.stale = False
         self.native = axis == 0
         self.place, self.grey, self.zoom = Place(), Grey(), Zoom()

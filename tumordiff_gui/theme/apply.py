@@ -98,6 +98,9 @@ QToolButton {{ background: transparent; border: 1px solid transparent; border-ra
 QToolButton:hover {{ background: {t.raised}; }}
 QToolButton:checked {{ background: {t.raised}; border-color: {t.accent}; }}
 QToolButton:disabled {{ color: {t.disabled}; }}
+QToolButton[role="field"] {{ background: {t.window}; border-color: {t.hairline}; color: {t.secondary}; }}
+QToolButton[role="field"]:hover {{ border-color: {t.outline}; }}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
 QToolButton::menu-indicator {{ image: none; }}
 QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox, QPlainTextEdit {{ background: {t.window}; border: 1px solid {t.outline};
   border-radius: 4px; padding: 2px 6px; selection-background-color: {t.accent}; selection-color: {t.on_accent}; }}

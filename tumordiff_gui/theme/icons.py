@@ -34,7 +34,8 @@ class _Engine(QIconEngine):
         self._name, self._role = name, role
 
     def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
-        role = "disabled" if mode == QIcon.Mode.Disabled else self._role
+        changed = {QIcon.Mode.Disabled: "disabled", QIcon.Mode.Selected: "on_accent"}
+        role = changed.get(mode, self._role)
         colour = role if role.startswith("#") else getattr(apply.current(), role)
         _renderer(self._name, colour).render(painter, QRectF(rect))
 

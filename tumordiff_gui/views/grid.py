@@ -104,7 +104,7 @@ class Grid(QWidget):
         widget.entered.connect(self._entered)
         widget.maximise_wanted.connect(self.maximise)
         widget.grey_dragged.connect(self._grey_dragged)
-        widget.menu_wanted.connect(self.menu_wanted)
+        widget.menu_wanted.connect(lambda one, at: self.menu_wanted.emit(one, at))
         widget.clicked.connect(lambda index, model=widget.model: self.clicked.emit(model, index))
         widget.again_wanted.connect(lambda model=widget.model: self.again_wanted.emit(model))
         widget.update_wanted.connect(lambda model=widget.model: self.update_wanted.emit(model))

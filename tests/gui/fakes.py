@@ -1,0 +1,255 @@
+"""A small made-up catalogue and reader for tests of the window: no files of patients, no child processes."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtGui import QImage
+
+from tumordiff_core.imaging.geometry import Geometry
+from tumordiff_gui.state.slice_view import Picture
+
+SHAPE = (24, 96, 80)
+
+
+@dataclass(frozen=True)
+class PhaseNode:
+    index: int
+    label: str
+    slices: int
+    effective_s: float | None
+
+
+@dataclass(frozen=True)
+class SeriesNode:
+    uid: str
+    number: int
+    description: str
+    modality: str
+    role: str
+    files: int
+    phases: tuple[PhaseNode, ...]
+    remark: str = ""
+    present: bool = True
+
+
+@dataclass(frozen=True)
+class VisitNode:
+    study_uid: str
+    label: str
+    days: int | None
+    evidence: str
+    study_date: date | None
+    description: str
+    series: tuple[SeriesNode, ...]
+
+
+@dataclass(frozen=True)
+class PatientNode:
+    patient_id: str
+    collection: str
+    sex: str
+    age: str
+    laterality: str
+    visits: tuple[VisitNode, ...]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def sagittal(shape: tuple[int, int, int] = SHAPE) -> Geometry:
+    """A right breast in sagittal slices: columns towards posterior, rows towards the feet, slices towards the left."""
+    return Geometry(shape, (3.0, 1.5, 1.5), (-120.0, -80.0, 70.0), (0.0, 1.0, 0.0), (0.0, 0.0, -1.0), (1.0, 0.0, 0.0))
+
+
+def breast(phase: int = 0, shape: tuple[int, int, int] = SHAPE, seed: int = 1) -> np.ndarray:
+    """A made-up breast with a lesion that takes up contrast, uint16 [slice, row, column]."""
+    z, y, x = (np.linspace(-1, 1, n, dtype=np.float32) for n in shape)
+    zz, yy, xx = z[:, None, None], y[None, :, None], x[None, None, :]
+    body = ((xx - 1.1) / 1.7) ** 2 + (yy / 0.95) ** 2 + (zz / 1.15) ** 2 < 1
+    random = np.random.default_rng(seed)
+    coarse = random.normal(size=tuple(n // 6 + 2 for n in shape)).astype(np.float32)
+    texture = coarse
+    for axis, n in enumerate(shape):
+        at = np.linspace(0, texture.shape[axis] - 1.001, n)
+        low, part = at.astype(int), at % 1
+        part = part.reshape([-1 if a == axis else 1 for a in range(3)]).astype(np.float32)
+        texture = np.take(texture, low, axis) * (1 - part) + np.take(texture, low + 1, axis) * part
+    glandular = 300 + 140 * texture
+    lesion = ((xx - 0.15) / 0.16) ** 2 + ((yy + 0.1) / 0.14) ** 2 + ((zz - 0.1) / 0.2) ** 2 < 1
+    values = np.where(body, 260 + np.maximum(glandular * 0.5, 0), 8)
+    values = values + body * phase * 18 + lesion * (380 if phase else 40) * (1 if phase < 2 else 0.9)
+    return np.clip(values + random.normal(0, 9, shape), 0, 4095).astype(np.uint16)
+
+
+def cohort(patients: int = 3, visits: int = 4) -> list[PatientNode]:
+    """Patients DEMO-001 ... with four visits each; the last visit of the second patient is missing."""
+    made = []
+    for number in range(1, patients + 1):
+        here = []
+        for visit in range(1, visits + 1):
+            if number == 2 and visit == visits:
+                continue
+            uid = f"1.2.{number}.{visit}"
+            phases = tuple(
+                PhaseNode(i, ("pre", "post 1", "post 2")[i], SHAPE[0], (-60.0, 151.0, 453.0)[i]) for i in range(3)
+            )
+            series = (
+                SeriesNode(f"{uid}.1", 2, "DCE T1 fat-sat", "MR", "dynamic", 3 * SHAPE[0], phases),
+                SeriesNode(f"{uid}.2", 20001, "SER", "MR", "ser_map", SHAPE[0], (PhaseNode(0, "", SHAPE[0], None),)),
+                SeriesNode(f"{uid}.3", 1, "localizer", "MR", "localizer", 9, ()),
+            )
+            days = (0, 21, 70, 126)[visit - 1]
+            made_on = date(2000, 1, 1 + visit)
+            here.append(VisitNode(uid, f"T{visit}", days, "tag", made_on, "MR BREAST UNI", series))
+        facts = {"age": 52.0, "hr": 1, "her2": 0, "subtype": "HR+ HER2-", "pcr": 0, "MRI LD T1 mm": 42}
+        made.append(PatientNode(f"DEMO-{number:03}", "ISPY1", "F", "052Y", "R", tuple(here), facts))
+    return made
+
+
+class FakeCatalogue(SimpleNamespace):
+    """Answers like ``tumordiff_core.catalogue.queries``."""
+
+    def __init__(self, patients: list[PatientNode]) -> None:
+        super().__init__(patients=patients, recorded_masks={}, shown_results=[])
+        self.labels: dict[str, tuple[str, int | None]] = {}
+
+    def tree(self, search: str = "") -> list[PatientNode]:
+        wanted = search.lower().split()
+        return [p for p in self.patients if all(w in repr(p).lower() for w in wanted)]
+
+    def patient(self, patient_id: str) -> PatientNode | None:
+        return next((p for p in self.patients if p.patient_id == patient_id), None)
+
+    def visit(self, study_uid: str) -> VisitNode:
+        return next(v for p in self.patients for v in p.visits if v.study_uid == study_uid)
+
+    def series(self, uid: str) -> SeriesNode:
+        return next(s for p in self.patients for v in p.visits for s in v.series if s.uid == uid)
+
+    def recorded(self, study_uid: str) -> Any:
+        return SimpleNamespace(masks=dict(self.recorded_masks))
+
+    def dynamic(self, study_uid: str) -> Any:
+        return None
+
+    def results(self, study_uid: str | None = None) -> list[Any]:
+        return [r for r in self.shown_results if study_uid in (None, r.study_uid)]
+
+    def phase_files(self, series_uid: str, phase: int) -> list[Any]:
+        return [SimpleNamespace(path=Path(f"/nowhere/{i}.dcm"), slice=i) for i in range(SHAPE[0])]
+
+
+class FakeEdits:
+    """Answers like ``tumordiff_core.catalogue.edits``."""
+
+    def __init__(self, catalogue: FakeCatalogue) -> None:
+        self._catalogue = catalogue
+
+    def set_time_point(self, study_uid: str, label: str, days: int | None) -> Any:
+        before = self._catalogue.visit(study_uid)
+        self._put(study_uid, label, days)
+        return (study_uid, before.label, before.days)
+
+    def restore_time_point(self, before: Any) -> None:
+        self._put(*before)
+
+    def _put(self, study_uid: str, label: str, days: int | None) -> None:
+        from dataclasses import replace
+
+        self._catalogue.patients = [
+            replace(
+                p,
+                visits=tuple(replace(v, label=label, days=days) if v.study_uid == study_uid else v for v in p.visits),
+            )
+            for p in self._catalogue.patients
+        ]
+
+
+class FakeWarm(QObject):
+    """Answers like the reader child, from made-up volumes, in a later turn of the event loop."""
+
+    def __init__(self, catalogue: FakeCatalogue, place: Path) -> None:
+        super().__init__()
+        self._catalogue, self._place = catalogue, place
+        self.asked: list[dict[str, Any]] = []
+        self.failing = ""
+        place.mkdir(parents=True, exist_ok=True)
+
+    def ask(
+        self,
+        service: str,
+        body: dict[str, Any],
+        answered: Callable[[dict[str, Any]], None],
+        failed: Callable[[str, str], None] | None = None,
+        *,
+        key: str = "",
+        first: bool = False,
+    ) -> Any:
+        self.asked.append(body)
+
+        def later() -> None:
+            if self.failing and failed is not None:
+                failed(self.failing, "a traceback")
+            else:
+                answered(getattr(self, body["op"])(body))
+
+        QTimer.singleShot(0, self, later)
+
+    def wake(self, name: str) -> None:
+        """Nothing to wake."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def phase(self, body: dict[str, Any]) -> dict[str, Any]:
+        uid, phase = body["series_uid"], body["phase"]
+        series = self._catalogue.series(uid)
+        patient, visit = next(
+            (p, v) for p in self._catalogue.patients for v in p.visits if any(s.uid == uid for s in v.series)
+        )
+        npy, record = self._place / f"{uid}.{phase}.npy", self._place / f"{uid}.{phase}.json"
+        values = breast(phase, seed=len(uid) + int(visit.label[1])) if series.role == "dynamic" else breast(1) // 300
+        np.save(npy, values)
+        derived = series.role != "dynamic"
+        record.write_text(json.dumps({
+            "slope": 1.0, "intercept": 0.0, "geometry": sagittal().to_record(), "window": None,
+            "provenance": "derived" if derived else "acquired", "photometric": "MONOCHROME2",
+            "facts": {
+                "patient_id": patient.patient_id, "study_uid": visit.study_uid, "series_uid": uid,
+                "time_point": visit.label, "days": visit.days, "laterality": "R", "laterality_source": "tag",
+                "series_description": series.description, "phase": phase, "phases": max(len(series.phases), 1),
+                "phase_label": series.phases[phase].label if len(series.phases) > 1 else "",
+                "effective_s": series.phases[phase].effective_s, "study_date": str(visit.study_date), "age": "052Y",
+            },
+        }))  # fmt: skip
+        return {"ok": True, "npy": str(npy), "record": str(record)}
+
+    def thumbnail(self, body: dict[str, Any]) -> dict[str, Any]:
+        phase = int(body["phase"] or 0)
+        middle = np.ascontiguousarray(np.clip(breast(phase)[SHAPE[0] // 2] / 4, 0, 255).astype(np.uint8))
+        image = QImage(middle.data, SHAPE[2], SHAPE[1], SHAPE[2], QImage.Format.Format_Grayscale8)
+        file = self._place / f"thumb{phase}.png"
+        image.save(str(file))
+        return {"ok": True, "png": str(file)}
+
+    def tags(self, body: dict[str, Any]) -> dict[str, Any]:
+        rows = [[0, "(0008,0060)", "CS", "Modality", "MR"], [0, "(0020,0060)", "CS", "Laterality", "R"]]
+        return {"ok": True, "rows": rows + [[1, f"(0029,{n:04X})", "LO", "Private", f"value {n}"] for n in range(500)]}
+
+    def mask(self, body: dict[str, Any]) -> dict[str, Any]:
+        file = self._place / "mask.npy"
+        np.save(file, breast(1) > 700)
+        return {"ok": True, "npy": str(file)}
+
+
+def picture(phase: int = 1, **fields: Any) -> Picture:
+    """A made-up phase as a picture."""
+    facts = {"patient_id": "DEMO-001", "laterality": "R", "laterality_source": "tag", "time_point": "T1", "days": 0,
+             "phase": phase, "phases": 3, "phase_label": "post 1", "effective_s": 151.0,
+             "series_description": "DCE"}  # fmt: skip
+    return Picture(breast(phase), sagittal(), facts=facts, **fields)

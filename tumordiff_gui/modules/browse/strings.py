@@ -1,0 +1,81 @@
+"""The browse module's sentences."""
+
+SEARCH = "Search patient, visit, series"
+IMPORT = "Import"
+IMPORT_FOLDER = "Folder…"
+IMPORT_FILE = "Zip or file…"
+EMPTY = "No studies yet"
+EMPTY_HINT = "Drop a folder, a zip or a DICOMDIR anywhere in this window. Files are only read, never changed or moved."
+NOTHING_FOUND = "Nothing fits “{query}”"
+NOTHING_FOUND_HINT = "Patients, visits, series descriptions and modalities are searched."
+CHOOSE_PATIENT = "Choose a patient"
+CHOOSE_PATIENT_HINT = "Visits stand side by side; a double click on a phase opens it in Read."
+NO_CATALOGUE = "The catalogue could not be read; a readable catalogue was expected; import again to rebuild it."
+
+TREE = "Patients"
+COLUMN_NAME = "Patient, visit, series, phase"
+
+VISITS = "{count} visits"
+VISIT = "1 visit"
+YEARS = "{age} y"
+SIDES = {"R": "right", "L": "left", "B": "both"}
+NO_LABEL = "visit"
+MISSING_VISIT = "not in the record"
+MISSING_HINT = "No study of {label} is in the catalogue: it was not acquired, not released, or not imported."
+AWAY = "files away"
+AWAY_HINT = "The files of this series are not where they were read; connect their disk. Cached phases still open."
+DYNAMIC = "{phases} × {slices}"
+SLICES = "{slices} slices"
+FILES = "{files} files"
+PHASE_PRE = "pre"
+PHASE_POST = "post {number}"
+EFFECTIVE = "{seconds:+.0f} s"
+RESULTS = "Results"
+EVIDENCE = "({evidence})"
+
+ROLES = {
+    "dynamic": "DCE", "ser_map": "SER", "pe_map": "PE", "seg": "SEG", "localizer": "localizer", "t2": "T2",
+    "diffusion": "diffusion", "reformat": "reformat", "report": "report", "look_alike": "look-alike",
+    "derived": "DERIVED", "synthetic": "SYNTHETIC", "other": "other",
+}  # fmt: skip
+ROLE_HINTS = {
+    "dynamic": "dynamic contrast-enhanced series", "ser_map": "signal enhancement ratio, derived",
+    "pe_map": "percent enhancement, derived", "seg": "segmentation by the study", "localizer": "scout",
+    "look_alike": "looks like the dynamic series and is not: never measured by itself",
+    "derived": "made by a program from acquired pictures", "synthetic": "made up with known truth",
+}  # fmt: skip
+SHOWN_MARKED = frozenset({"ser_map", "pe_map", "derived", "synthetic"})
+MARKS = {"synthetic": "SYNTHETIC"}
+MARK_DEFAULT = "DERIVED"
+
+OPEN = "Open in Read"
+DENOISE = "Denoise…"
+EDIT_VISIT = "Correct the visit…"
+SHOW_TAGS = "DICOM tags"
+COPY_ID = "Copy identifier"
+
+IMPORT_RUNNING = "importing  {done} of {total} files"
+IMPORT_RUNNING_UNKNOWN = "importing  {stage}"
+IMPORT_SKIPPED = "{count} skipped"
+WHY = "why"
+SKIPPED_TITLE = "Files that were left out, and why"
+IMPORT_DONE = "import done"
+
+FACTS = "Clinical record"
+NO_FACTS = "No clinical record was imported for this patient."
+LAST_RESULTS = "Results"
+FACT_TITLES = {
+    "age": "Age", "race": "Race", "laterality": "Side", "er": "ER", "pr": "PR", "pgr": "PR", "hr": "HR",
+    "her2": "HER2", "hr_her2": "Subtype", "subtype": "Subtype", "pcr": "pCR", "rcb": "RCB class",
+    "rcb_class": "RCB class", "bilateral": "Bilateral", "survival_days": "Survival", "rfs_days": "RFS", "arm": "Arm",
+}  # fmt: skip
+YES, NO = "yes", "no"
+YES_NO_FACTS = frozenset({"pcr", "er", "pr", "pgr", "hr", "her2", "bilateral"})
+
+EDIT_TITLE = "Correct the visit"
+EDIT_HINT = "Found by: {evidence}. The correction is yours, wins over every import and can be undone."
+EDIT_LABEL = "Visit"
+EDIT_DAYS = "Days since baseline"
+EDIT_DAYS_UNKNOWN = "unknown"
+EDIT_STEP = "Visit {old} becomes {new}"
+EDIT_DONE = "The visit is now {new}"

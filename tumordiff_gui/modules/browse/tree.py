@@ -1,0 +1,304 @@
+"""The tree of patients, visits, series and phases as a Qt model over the catalogue's records."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, QRect, Qt
+from PySide6.QtGui import QColor, QFont, QPainter
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+
+from tumordiff_core import units
+from tumordiff_gui import words
+from tumordiff_gui.modules.browse import strings
+from tumordiff_gui.state.desk import Selection
+from tumordiff_gui.theme import apply, icons, tokens
+
+KEY_ROLE = Qt.ItemDataRole.UserRole + 1
+ROW_ROLE = Qt.ItemDataRole.UserRole + 2
+DETAIL_ROLE = Qt.ItemDataRole.UserRole + 3
+PROTOCOL_VISITS = ("T1", "T2", "T3", "T4")
+Index = QModelIndex | QPersistentModelIndex
+
+
+@dataclass
+class Row:
+    """One row: what kind it is, its texts, what a click selects."""
+
+    kind: str
+    key: str
+    name: str
+    detail: str = ""
+    hint: str = ""
+    icon: str = ""
+    colour: str = ""
+    selection: Selection = field(default_factory=Selection)
+    node: Any = None
+    parent: "Row | None" = None
+    children: list["Row"] = field(default_factory=list)
+
+    def add(self, child: "Row") -> "Row":
+        child.parent = self
+        self.children.append(child)
+        return child
+
+
+def rows_of(patients: Sequence[Any], results: Sequence[Any] = (), *, hide_names: bool = False) -> Row:
+    """The whole tree of catalogue records, under one root."""
+    root = Row("root", "", "")
+    by_study: dict[str, list[Any]] = {}
+    for result in results:
+        by_study.setdefault(str(result.study_uid), []).append(result)
+    for patient in patients:
+        row = root.add(_patient_row(patient, hide_names=hide_names))
+        for visit in patient.visits:
+            _add_visit(row, patient, visit, by_study.get(visit.study_uid, ()))
+        for label in missing_visits(patient):
+            row.add(_missing_row(patient, label))
+        row.children.sort(key=_visit_order)
+    return root
+
+
+def patient_name(patient_id: str, *, hide_names: bool) -> str:
+    """The identifier, or a hash of it."""
+    if not hide_names:
+        return patient_id or words.MISSING
+    return words.ANONYMOUS.format(code=hashlib.sha256(patient_id.encode()).hexdigest()[:6])
+
+
+def missing_visits(patient: Any) -> list[str]:
+    """Visits of the protocol, or gaps between known ones, that have no study."""
+    labels = [v.label for v in patient.visits if re.fullmatch(r"T\d", v.label)]
+    if not labels:
+        return []
+    protocol = PROTOCOL_VISITS if "ISPY" in patient.collection.upper().replace("-", "").replace(" ", "") else ()
+    last = max(int(label[1]) for label in labels)
+    expected = protocol or tuple(f"T{n}" for n in range(1, last + 1))
+    return [label for label in expected if label not in labels]
+
+
+def phase_name(label: str, index: int) -> str:
+    """``pre``, ``post 1`` ... where the catalogue has no label of its own."""
+    if label:
+        return label
+    return strings.PHASE_PRE if index == 0 else strings.PHASE_POST.format(number=index)
+
+
+def phase_detail(phase: Any) -> str:
+    """Seconds after injection and slices of a phase."""
+    slices = strings.SLICES.format(slices=phase.slices)
+    if phase.effective_s is None:
+        return slices
+    return f"{strings.EFFECTIVE.format(seconds=phase.effective_s)}   {slices}"
+
+
+def series_detail(series: Any) -> str:
+    """``3 × 60`` for a dynamic series, slices or files for the rest."""
+    if not series.phases:
+        return strings.FILES.format(files=series.files)
+    if len(series.phases) > 1:
+        return strings.DYNAMIC.format(phases=len(series.phases), slices=series.phases[0].slices)
+    return strings.SLICES.format(slices=series.phases[0].slices)
+
+
+def _patient_row(patient: Any, *, hide_names: bool) -> Row:
+    count = len(patient.visits)
+    visits = strings.VISIT if count == 1 else strings.VISITS.format(count=count)
+    side = strings.SIDES.get(str(patient.laterality or "").upper()[:1], "")
+    age = "" if patient.age in (None, "") else strings.YEARS.format(age=_age(patient.age))
+    detail = "   ".join(part for part in (side, age, visits) if part)
+    name = patient_name(patient.patient_id, hide_names=hide_names)
+    return Row("patient", f"p:{patient.patient_id}", name, detail, patient.collection, "account-outline",
+               selection=Selection(patient.patient_id), node=patient)  # fmt: skip
+
+
+def _age(age: Any) -> str:
+    text = str(age).strip().rstrip("Yy").lstrip("0")
+    return text.split(".")[0] if text.replace(".", "", 1).isdigit() else text
+
+
+def _add_visit(parent: Row, patient: Any, visit: Any, results: Sequence[Any]) -> None:
+    day = units.format_days(visit.days) if visit.days is not None else ""
+    name = "   ".join(part for part in (visit.label or strings.NO_LABEL, day) if part)
+    evidence = strings.EVIDENCE.format(evidence=visit.evidence) if visit.evidence else ""
+    date = "" if visit.study_date is None else str(visit.study_date)
+    chosen = Selection(patient.patient_id, visit.study_uid)
+    row = parent.add(Row("visit", f"v:{visit.study_uid}", name, evidence, f"{visit.description}  {date}".strip(),
+                         colour=visit_colour(visit.label), selection=chosen, node=visit))  # fmt: skip
+    for series in visit.series:
+        _add_series(row, chosen, series)
+    for result in results:
+        row.add(Row("result", f"r:{result.folder}", str(result.title), str(result.kind), str(result.created),
+                    "auto-fix", selection=chosen, node=result))  # fmt: skip
+
+
+def _add_series(parent: Row, chosen: Selection, series: Any) -> None:
+    role = strings.ROLES.get(series.role, series.role)
+    same = series.description.strip().lower() in {"", role.lower()}
+    name = role if same else f"{role}   {series.description}"
+    hint = "\n".join(t for t in (strings.ROLE_HINTS.get(series.role, ""), series.remark) if t)
+    detail, icon = series_detail(series), "layers-triple-outline"
+    if not series.present:
+        detail, icon, hint = strings.AWAY, "alert-outline", strings.AWAY_HINT
+    here = Selection(chosen.patient_id, chosen.study_uid, series.uid)
+    row = parent.add(Row("series", f"s:{series.uid}", name, detail, hint, icon, selection=here, node=series))
+    if len(series.phases) > 1:
+        for phase in series.phases:
+            at = Selection(here.patient_id, here.study_uid, here.series_uid, phase.index)
+            key = f"f:{series.uid}:{phase.index}"
+            row.add(
+                Row("phase", key, phase_name(phase.label, phase.index), phase_detail(phase), selection=at, node=phase)
+            )
+
+
+def _missing_row(patient: Any, label: str) -> Row:
+    return Row("missing", f"m:{patient.patient_id}:{label}", label, strings.MISSING_VISIT,
+               strings.MISSING_HINT.format(label=label), "calendar-remove-outline", colour=visit_colour(label),
+               selection=Selection(patient.patient_id))  # fmt: skip
+
+
+def _visit_order(row: Row) -> tuple[int, str]:
+    label = row.name.split(" ")[0]
+    return (int(label[1:]) if re.fullmatch(r"T\d+", label) else 99, row.name)
+
+
+def visit_number(label: str) -> int | None:
+    """0 for T1 ... 3 for T4; ``None`` for anything else."""
+    return int(label[1]) - 1 if re.fullmatch(r"T[1-4]", label) else None
+
+
+def visit_colour(label: str) -> str:
+    """The colour of a visit in the theme that is on; secondary text for other labels."""
+    number = visit_number(label)
+    return apply.current().secondary if number is None else apply.current().visits[number]
+
+
+def visit_sign(label: str) -> str:
+    """The marker of a visit, so that colour is never the only signal."""
+    number = visit_number(label)
+    return "" if number is None else tokens.VISIT_SIGNS[number]
+
+
+class Tree(QAbstractItemModel):
+    """One column: the name, and its facts for the delegate."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._root = Row("root", "", "")
+        self._by_key: dict[str, Row] = {}
+
+    def set_root(self, root: Row) -> None:
+        """Show other rows; the view brings back what was open and selected by key."""
+        self.beginResetModel()
+        self._root = root
+        self._by_key = {}
+        stack = list(root.children)
+        while stack:
+            row = stack.pop()
+            self._by_key[row.key] = row
+            stack.extend(row.children)
+        self.endResetModel()
+
+    @property
+    def root(self) -> Row:
+        return self._root
+
+    def row_of(self, index: Index) -> Row | None:
+        """The row behind an index."""
+        found = index.internalPointer() if index.isValid() else None
+        return found if isinstance(found, Row) else None
+
+    def index_of(self, key: str) -> QModelIndex:
+        """The index of a key, invalid when it is not in the tree."""
+        row = self._by_key.get(key)
+        if row is None or row.parent is None:
+            return QModelIndex()
+        return self.createIndex(row.parent.children.index(row), 0, row)
+
+    def index(self, row: int, column: int, parent: Index = QModelIndex()) -> QModelIndex:  # noqa: B008
+        above = self.row_of(parent) or self._root
+        if not (0 <= row < len(above.children) and column == 0):
+            return QModelIndex()
+        return self.createIndex(row, column, above.children[row])
+
+    def parent(self, index: Index = QModelIndex()) -> QModelIndex:  # type: ignore[override]  # noqa: B008
+        row = self.row_of(index)
+        if row is None or row.parent is None or row.parent is self._root or row.parent.parent is None:
+            return QModelIndex()
+        return self.createIndex(row.parent.parent.children.index(row.parent), 0, row.parent)
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.column() > 0 else len((self.row_of(parent) or self._root).children)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 1
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
+            return strings.COLUMN_NAME
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        row = self.row_of(index)
+        if row is None:
+            return None
+        if role == KEY_ROLE:
+            return row.key
+        if role == ROW_ROLE:
+            return row
+        if role == DETAIL_ROLE:
+            return row.detail
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return "\n".join(t for t in (row.name, row.detail, row.hint) if t)
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return f"{row.name} {row.detail}"
+        return self._name(row, role)
+
+    def _name(self, row: Row, role: int) -> Any:
+        if role == Qt.ItemDataRole.DisplayRole:
+            sign = visit_sign(row.name.split(" ")[0]) if row.kind in {"visit", "missing"} else ""
+            return f"{sign}  {row.name}" if sign else row.name
+        if role == Qt.ItemDataRole.DecorationRole and row.icon:
+            return icons.icon(row.icon, "warning" if row.icon == "alert-outline" else "secondary")
+        if role == Qt.ItemDataRole.ForegroundRole and row.kind == "missing":
+            return QColor(apply.current().disabled)
+        if role == Qt.ItemDataRole.ForegroundRole and row.colour:
+            return QColor(row.colour)
+        if role == Qt.ItemDataRole.FontRole and row.kind in {"patient", "visit", "missing"}:
+            font = QFont(apply.font(13, semibold=row.kind != "missing"))
+            font.setItalic(row.kind == "missing")
+            return font
+        return None
+
+
+class Delegate(QStyledItemDelegate):
+    """The name on the left, its facts in secondary text on the right; the name gives way."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        super().initStyleOption(option, index)
+        detail = index.data(DETAIL_ROLE) or ""
+        if detail:
+            room = option.rect.width() - option.fontMetrics.horizontalAdvance(option.text) - 44
+            least = min(option.fontMetrics.horizontalAdvance(detail), max(room, 72))
+            option.rect.setRight(option.rect.right() - least - 6)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        detail = str(index.data(DETAIL_ROLE) or "")
+        whole = QRect(option.rect)
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        if selected:
+            painter.fillRect(whole, QColor(apply.current().accent))
+        super().paint(painter, option, index)
+        if not detail:
+            return
+        painter.save()
+        painter.setFont(apply.font(12, tabular=True))
+        painter.setPen(QColor(apply.current().on_accent if selected else apply.current().secondary))
+        name = option.fontMetrics.horizontalAdvance(str(index.data())) + 34
+        room = max(whole.width() - name - 8, 72)
+        text = painter.fontMetrics().elidedText(detail, Qt.TextElideMode.ElideRight, room)
+        flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+        painter.drawText(whole.adjusted(0, 0, -6, 0), flags, text)
+        painter.restore()

@@ -1,0 +1,469 @@
+"""The read panel: phases, layout, grey window and overlays of what is open; the views are the grid's."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QScrollArea,
+    QSlider,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from tumordiff_core.errors import TumorDiffError
+from tumordiff_gui.modules.read import strings
+from tumordiff_gui.modules.read.tags import TagViewer
+from tumordiff_gui.state.desk import Selection
+from tumordiff_gui.state.layout import Cell, Layout, Link
+from tumordiff_gui.state.slice_view import Overlay, Picture, SliceView, link
+from tumordiff_gui.theme import apply, icons
+from tumordiff_gui.views.placeholder import Placeholder
+
+if TYPE_CHECKING:
+    from tumordiff_gui.context import Context
+
+OWNER = "read"
+SINGLE = Layout("single", strings.SINGLE, (Cell("native"),))
+THREE = Layout(
+    "three",
+    strings.THREE,
+    (Cell("native", 0, 0, rows=2), Cell("second", 0, 1, axis=1), Cell("third", 1, 1, axis=2)),
+    (Link(("native", "second", "third"), ("place", "grey")),),
+    column_stretch=(3, 2),
+)
+LAYOUTS = {"single": SINGLE, "three": THREE}
+EMPTY = Layout("empty", "Empty", (Cell("empty"),))
+MAP_LIMITS = {"ser_map": (0.0, 2.0), "pe_map": (0.0, 200.0)}
+
+
+class Panel(QWidget):
+    """What is open, and how it is shown."""
+
+    def __init__(self, context: "Context") -> None:
+        super().__init__()
+        self.setProperty("role", "panel")
+        self._context = context
+        self._at = Selection()
+        self._wanted = Selection()
+        self._series: Any = None
+        self._visit: Any = None
+        self._layout = THREE
+        self._grey_of = ""
+        self._shown = False
+        self._tags: TagViewer | None = None
+        self.views = {cell.name: SliceView(cell.axis) for cell in THREE.cells}
+        link(list(self.views.values()), zoom=False)
+        for view in self.views.values():
+            view.phase_wanted.connect(self.show_phase)
+        self.views["native"].grey.changed.connect(self._grey_changed)
+        self._build()
+        context.desk.opened.connect(self._opened)
+        context.views.again_wanted.connect(self._again)
+        context.views.shown.connect(self._layout_shown)
+
+    # building
+
+    def _build(self) -> None:
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        scroll = QScrollArea(widgetResizable=True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        outer.addWidget(scroll)
+        inside = QWidget()
+        inside.setProperty("role", "panel")
+        scroll.setWidget(inside)
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(12, 12, 12, 12)
+        column.setSpacing(8)
+        self.title = QLabel(wordWrap=True)
+        self.title.setFont(apply.font(15, semibold=True))
+        self.subtitle = QLabel(wordWrap=True)
+        self.subtitle.setProperty("role", "secondary")
+        column.addWidget(self.title)
+        column.addWidget(self.subtitle)
+        column.addWidget(_head(strings.PHASES))
+        self._phase_row = QHBoxLayout()
+        self._phase_row.setSpacing(4)
+        self._phases = QButtonGroup(self, exclusive=True)
+        self._phases.idClicked.connect(self.show_phase)
+        column.addLayout(self._phase_row)
+        column.addWidget(_head(strings.SERIES))
+        self.series_list = QListWidget()
+        self.series_list.setAccessibleName(strings.SERIES)
+        self.series_list.setMaximumHeight(170)
+        self.series_list.itemActivated.connect(self._series_chosen)
+        self.series_list.itemClicked.connect(self._series_chosen)
+        column.addWidget(self.series_list)
+        column.addWidget(_head(strings.LAYOUT))
+        column.addLayout(self._layout_buttons())
+        column.addWidget(_head(strings.GREY))
+        column.addLayout(self._grey_row())
+        column.addWidget(_head(strings.OVERLAYS))
+        self._overlay_box = QVBoxLayout()
+        self._no_overlays = QLabel(strings.NO_OVERLAYS, wordWrap=True)
+        self._no_overlays.setProperty("role", "secondary")
+        column.addWidget(self._no_overlays)
+        column.addLayout(self._overlay_box)
+        column.addSpacing(8)
+        for text, action in ((strings.CROSSHAIR, "view.crosshair"), (strings.INTERPOLATE, "view.interpolate"),
+                             (strings.INVERT, "grey.invert")):  # fmt: skip
+            tick = QCheckBox(text)
+            tick.clicked.connect(lambda _=False, a=action: self._context.actions.trigger(a))
+            column.addWidget(tick)
+        self.tags_button = QPushButton(icons.icon("tag-multiple-outline"), strings.TAGS)
+        self.tags_button.clicked.connect(self.show_tags)
+        column.addWidget(self.tags_button)
+        column.addStretch(1)
+
+    def _layout_buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        self._layout_group = QButtonGroup(self, exclusive=True)
+        for number, (layout, icon) in enumerate(((SINGLE, "square-outline"), (THREE, "view-quilt-outline"))):
+            button = QToolButton(checkable=True, checked=layout is self._layout)
+            button.setIcon(icons.icon(icon))
+            button.setText(layout.title)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            self._layout_group.addButton(button, number)
+            row.addWidget(button)
+        self._layout_group.idClicked.connect(lambda number: self.change_layout((SINGLE, THREE)[number]))
+        row.addStretch(1)
+        return row
+
+    def _grey_row(self) -> QFormLayout:
+        rows = QFormLayout()
+        rows.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        self.width_box, self.center_box = QDoubleSpinBox(), QDoubleSpinBox()
+        for box, name, low in ((self.width_box, strings.WIDTH, 0.001), (self.center_box, strings.CENTER, -1e7)):
+            box.setRange(low, 1e7)
+            box.setDecimals(1)
+            box.setKeyboardTracking(False)
+            box.setAccessibleName(name)
+            box.valueChanged.connect(self._grey_typed)
+            rows.addRow(name, box)
+        buttons = QHBoxLayout()
+        for text, action in ((strings.AUTO, "grey.auto"), (strings.HEADER, "grey.header")):
+            button = QPushButton(text)
+            button.clicked.connect(lambda _=False, a=action: self._context.actions.trigger(a))
+            buttons.addWidget(button)
+        rows.addRow(buttons)
+        return rows
+
+    # the module protocol
+
+    def shown(self) -> None:
+        """The window shows this module."""
+        self._shown = True
+        actions = self._context.actions
+        actions.handle("view.layout", self.next_layout, owner=OWNER)
+        actions.handle("read.tags", self.show_tags, owner=OWNER)
+        actions.handle("visit.before", lambda: self.step_visit(-1), owner=OWNER)
+        actions.handle("visit.after", lambda: self.step_visit(1), owner=OWNER)
+        for number in range(1, 10):
+            actions.handle(f"visit.{number}", lambda n=number: self.go_to_visit(f"T{n}"), owner=OWNER)
+        if self._context.desk.open.series_uid and self._context.desk.open != self._at:
+            self._opened(self._context.desk.open)
+        self._show_views()
+
+    def hidden(self) -> None:
+        """Another module is shown."""
+        self._shown = False
+        self._context.actions.drop(OWNER)
+
+    def _show_views(self) -> None:
+        if not self._shown:
+            return
+        if not self._wanted.series_uid:
+            empty = Placeholder(
+                "radiology-box-outline",
+                strings.NOTHING_OPEN,
+                (strings.GO_BROWSE, lambda: self._context.desk.show_module("browse")),
+                hint=strings.NOTHING_OPEN_HINT,
+            )
+            self._context.views.show(EMPTY, {"empty": empty})
+        elif self._context.views.layout_shown is not self._layout:
+            self._context.views.show(self._layout, self.views)
+
+    # opening
+
+    def _opened(self, at: Selection) -> None:
+        self._wanted = at
+        if not self._shown:
+            return
+        try:
+            self._series = self._context.catalogue.series(at.series_uid)
+            self._visit = self._context.catalogue.visit(at.study_uid)
+        except (TumorDiffError, KeyError) as error:
+            self._trouble(getattr(error, "sentence", strings.AWAY), "")
+            return
+        if at.study_uid != self._at.study_uid:
+            self._set_overlays(())
+            self._grey_of = ""
+            for view in self.views.values():
+                view.zoom.fit()
+        self._list_phases()
+        self._list_series()
+        self._list_overlays()
+        self.show_phase(at.phase or 0)
+        self._show_views()
+
+    def show_phase(self, phase: int) -> None:
+        """Bring a phase of the open series; the old picture stays until it is there."""
+        at = replace(self._wanted, phase=phase)
+        self._wanted = at
+        button = self._phases.button(phase)
+        if button is not None:
+            button.setChecked(True)
+        name = self._phase_name(phase)
+        for view in self.views.values():
+            view.set(loading=strings.LOADING.format(name=name), trouble="")
+        self._context.pictures.phase(
+            at.series_uid, phase, lambda picture: self._arrived(at, picture), lambda s, d: self._failed(at, s, d)
+        )
+
+    def _arrived(self, at: Selection, picture: Picture) -> None:
+        if at != self._wanted:
+            return
+        before, self._at = self._at, at
+        first = before.series_uid != at.series_uid
+        role = getattr(self._series, "role", "")
+        for view in self.views.values():
+            view.show(picture, keep_grey=not first)
+        if role in MAP_LIMITS:
+            low, high = MAP_LIMITS[role]
+            self.views["native"].grey.set((low + high) / 2, high - low)
+        self._tell(picture)
+        self._context.desk.select(at.patient_id, at.study_uid, at.series_uid, at.phase)
+        self._window_of_visit(at)
+        self._fetch_neighbours(at)
+
+    def _window_of_visit(self, at: Selection) -> None:
+        """One window for all phases of a visit, from its first post-contrast phase."""
+        if self._series is None or len(self._series.phases) < 2 or self._grey_of == at.series_uid:
+            return
+        self._grey_of = at.series_uid
+        was = self.views["native"].grey.window
+
+        def post_arrived(picture: Picture) -> None:
+            if self._at.series_uid == at.series_uid and self.views["native"].grey.window == was:
+                self.views["native"].grey.set(*picture.default_window)
+
+        self._context.pictures.phase(at.series_uid, 1, post_arrived)
+
+    def _fetch_neighbours(self, at: Selection) -> None:
+        for phase in getattr(self._series, "phases", ()):
+            if self._context.pictures.kept(at.series_uid, phase.index) is None:
+                self._context.pictures.phase(at.series_uid, phase.index, lambda _picture: None, first=False)
+
+    def _failed(self, at: Selection, sentence: str, details: str) -> None:
+        if at == self._wanted:
+            self._trouble(sentence, details)
+
+    def _trouble(self, sentence: str, details: str) -> None:
+        for view in self.views.values():
+            view.set(loading="", trouble=sentence if view.native else "", details=details)
+        self._show_views()
+
+    def _again(self, model: SliceView) -> None:
+        if model in self.views.values():
+            self._opened(self._wanted)
+
+    def _tell(self, picture: Picture) -> None:
+        facts = picture.facts
+        visit = getattr(self._visit, "label", "") or str(facts.get("time_point") or "")
+        description = str(facts.get("series_description") or getattr(self._series, "description", ""))
+        self.title.setText("  ".join(t for t in (visit, description) if t))
+        shape, spacing = picture.geometry.shape, picture.geometry.spacing_mm
+        self.subtitle.setText(
+            f"{picture.geometry.plane}   {shape[2]} × {shape[1]} × {shape[0]}\n"
+            f"{spacing[2]:.2f} × {spacing[1]:.2f} × {spacing[0]:.2f} mm"
+        )
+
+    # phases, series, visits
+
+    def _phase_name(self, phase: int) -> str:
+        known = [p for p in getattr(self._series, "phases", ()) if p.index == phase]
+        label = known[0].label if known else ""
+        return label or (strings.PHASE_PRE if phase == 0 else strings.PHASE_AUTO.format(number=phase))
+
+    def _list_phases(self) -> None:
+        for button in self._phases.buttons():
+            self._phases.removeButton(button)
+            self._phase_row.removeWidget(button)
+            button.deleteLater()
+        for phase in getattr(self._series, "phases", ()):
+            button = QToolButton(checkable=True)
+            button.setText(self._phase_name(phase.index))
+            if phase.effective_s is not None:
+                button.setToolTip(f"{phase.effective_s:+.0f} s")
+            self._phases.addButton(button, phase.index)
+            self._phase_row.insertWidget(self._phase_row.count(), button)
+
+    def _list_series(self) -> None:
+        self.series_list.clear()
+        for series in self._visit.series:
+            if not series.phases:
+                continue
+            item = QListWidgetItem(series.description or series.role)
+            item.setData(Qt.ItemDataRole.UserRole, series.uid)
+            item.setToolTip(f"{series.role}  {series.remark}".strip())
+            self.series_list.addItem(item)
+            if series.uid == self._wanted.series_uid:
+                self.series_list.setCurrentItem(item)
+
+    def _series_chosen(self, item: QListWidgetItem) -> None:
+        uid = str(item.data(Qt.ItemDataRole.UserRole))
+        if uid != self._wanted.series_uid:
+            self._context.desk.open_phase(replace(self._wanted, series_uid=uid, phase=0))
+
+    def _visits(self) -> list[Any]:
+        patient = self._context.catalogue.patient(self._wanted.patient_id)
+        return [] if patient is None else sorted(patient.visits, key=lambda v: v.label)
+
+    def go_to_visit(self, label: str) -> None:
+        """The same series of another visit, at the same phase."""
+        visit = next((v for v in self._visits() if v.label == label), None)
+        role = getattr(self._series, "role", "dynamic")
+        series = next((s for s in getattr(visit, "series", ()) if s.role == role and s.phases), None)
+        if visit is None or series is None:
+            self._context.desk.say(strings.VISIT_STEP.format(label=label))
+            return
+        phase = min(self._wanted.phase or 0, len(series.phases) - 1)
+        self._context.desk.open_phase(Selection(self._wanted.patient_id, visit.study_uid, series.uid, phase))
+
+    def step_visit(self, steps: int) -> None:
+        """The visit before or after."""
+        labels = [v.label for v in self._visits()]
+        here = getattr(self._visit, "label", "")
+        if here in labels and 0 <= labels.index(here) + steps < len(labels):
+            self.go_to_visit(labels[labels.index(here) + steps])
+
+    # layout, grey
+
+    def change_layout(self, layout: Layout) -> None:
+        """Another layout, as a step that can be undone."""
+        if layout is not self._layout and self._wanted.series_uid:
+            self._context.views.change(layout, self.views)
+
+    def next_layout(self) -> None:
+        """Single, three, single ..."""
+        self.change_layout(SINGLE if self._layout is THREE else THREE)
+
+    def _layout_shown(self, layout: Layout) -> None:
+        if layout in (SINGLE, THREE):
+            self._layout = layout
+            self._layout_group.button(0 if layout is SINGLE else 1).setChecked(True)
+
+    def _grey_changed(self) -> None:
+        grey = self.views["native"].grey
+        for box, value in ((self.width_box, grey.width), (self.center_box, grey.center)):
+            box.blockSignals(True)
+            box.setDecimals(1 if grey.width >= 20 else 3)
+            box.setValue(value)
+            box.blockSignals(False)
+
+    def _grey_typed(self) -> None:
+        self._context.views.set_grey(self.views["native"], self.center_box.value(), self.width_box.value())
+
+    # overlays
+
+    def _list_overlays(self) -> None:
+        while self._overlay_box.count():
+            item = self._overlay_box.takeAt(0)
+            widget = item.widget() if item is not None else None
+            if widget is not None:
+                widget.deleteLater()
+        recorded = self._context.catalogue.recorded(self._wanted.study_uid)
+        masks = list(getattr(recorded, "masks", {}) or {})
+        for number, label in enumerate(masks):
+            self._overlay_box.addWidget(self._overlay_row(label, strings.MASK_COLOURS[number % 4]))
+        self._no_overlays.setVisible(not masks)
+
+    def _overlay_row(self, label: str, colour: str) -> QWidget:
+        row = QWidget()
+        line = QHBoxLayout(row)
+        line.setContentsMargins(0, 0, 0, 0)
+        eye = QToolButton(checkable=True)
+        eye.setIcon(icons.icon("eye-outline", colour))
+        name = strings.MASK_TITLES.get(label, label)
+        eye.setText(name)
+        eye.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        eye.setAccessibleName(f"{strings.SHOW} {name}")
+        slider = QSlider(Qt.Orientation.Horizontal, minimum=10, maximum=100, value=45)
+        slider.setAccessibleName(strings.OPACITY.format(name=name))
+        slider.setMaximumWidth(90)
+        slider.valueChanged.connect(lambda value: self._set_opacity(label, value / 100))
+        eye.toggled.connect(lambda on: self._toggle_mask(label, name, colour, on))
+        eye.setChecked(any(o.name == label and o.shown for o in self.views["native"].overlays))
+        line.addWidget(eye, 1)
+        line.addWidget(slider)
+        return row
+
+    def _toggle_mask(self, label: str, name: str, colour: str, on: bool) -> None:
+        held = self.views["native"].overlays
+        if any(o.name == label for o in held):
+            self._set_overlays(tuple(replace(o, shown=on) if o.name == label else o for o in held))
+        elif on:
+            study = self._wanted.study_uid
+
+            def arrived(reply: dict[str, Any]) -> None:
+                if study == self._wanted.study_uid:
+                    values = np.load(Path(reply["npy"]), mmap_mode="r", allow_pickle=False).astype(bool, copy=False)
+                    self._set_overlays((*self.views["native"].overlays, Overlay(label, name, values, colour)))
+
+            body = {"op": "mask", "study_uid": study, "label": label}
+            self._context.warm.ask("reader", body, arrived, lambda s, _d: self._context.jobs.troubled.emit(s))
+
+    def _set_opacity(self, label: str, opacity: float) -> None:
+        held = self.views["native"].overlays
+        self._set_overlays(tuple(replace(o, opacity=opacity) if o.name == label else o for o in held))
+
+    def _set_overlays(self, overlays: tuple[Overlay, ...]) -> None:
+        for view in self.views.values():
+            picture = view.picture
+            fitting = tuple(o for o in overlays if picture is None or o.values.shape == picture.geometry.shape)
+            view.set(overlays=fitting)
+
+    # tags
+
+    def show_tags(self) -> None:
+        """The tags of the file behind the slice that is shown."""
+        at = self._at
+        files = self._context.catalogue.phase_files(at.series_uid, at.phase or 0) if at.series_uid else ()
+        index = self.views["native"].slice_index or 0
+        if not files:
+            self._context.desk.say(strings.NO_FILES)
+            return
+        file = files[min(index, len(files) - 1)]
+        if self._tags is None:
+            self._tags = TagViewer(self.window())
+        viewer = self._tags
+        name = f"{self.title.text()}  {index + 1}/{len(files)}"
+        viewer.show_rows(name, [])
+        viewer.show()
+        viewer.raise_()
+        self._context.warm.ask(
+            "reader", {"op": "tags", "path": str(file.path)},
+            lambda reply: viewer.show_rows(name, reply.get("rows", [])),
+            lambda sentence, _details: self._context.jobs.troubled.emit(sentence), key="tags", first=True,
+        )  # fmt: skip
+
+
+def _head(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setFont(apply.font(12, semibold=True))
+    label.setContentsMargins(0, 8, 0, 0)
+    return label
