@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -66,6 +67,7 @@ def sagittal(shape: tuple[int, int, int] = SHAPE) -> Geometry:
     return Geometry(shape, (3.0, 1.5, 1.5), (-120.0, -80.0, 70.0), (0.0, 1.0, 0.0), (0.0, 0.0, -1.0), (1.0, 0.0, 0.0))
 
 
+@cache
 def breast(phase: int = 0, shape: tuple[int, int, int] = SHAPE, seed: int = 1) -> np.ndarray:
     """A made-up breast with a lesion that takes up contrast, uint16 [slice, row, column]."""
     z, y, x = (np.linspace(-1, 1, n, dtype=np.float32) for n in shape)
@@ -213,7 +215,7 @@ class FakeWarm(QObject):
             (p, v) for p in self._catalogue.patients for v in p.visits if any(s.uid == uid for s in v.series)
         )
         npy, record = self._place / f"{uid}.{phase}.npy", self._place / f"{uid}.{phase}.json"
-        values = breast(phase, seed=len(uid) + int(visit.label[1])) if series.role == "dynamic" else breast(1) // 300
+        values = breast(phase, seed=1 + len(visit.study_uid) % 3) if series.role == "dynamic" else breast(1) // 300
         np.save(npy, values)
         derived = series.role != "dynamic"
         record.write_text(json.dumps({

@@ -22,6 +22,11 @@ Answered = Callable[[dict[str, Any]], None]
 Failed = Callable[[str, str], None]
 
 
+def command(name: str) -> tuple[str, list[str]]:
+    """Program and arguments of a service's child."""
+    return sys.executable, ["-m", "tumordiff_core.jobs.child", name]
+
+
 @dataclass
 class Request:
     """One question on its way; ``cancel`` makes its answer fall silently."""
@@ -90,7 +95,7 @@ class Service(QObject):
             process.readyReadStandardOutput.connect(self._arrived)
             process.finished.connect(self._gone)
             process.errorOccurred.connect(self._not_started)
-            process.start(sys.executable, ["-m", "tumordiff_core.jobs.child", self.name])
+            process.start(*command(self.name))
             self._process, self._buffer = process, b""
         return self._process
 

@@ -36,8 +36,6 @@ class Decorations:
             self._empty(painter, widget)
         else:
             self._over_picture(painter, widget)
-        if widget.model.trouble:
-            self._trouble(painter, widget)
         busy = widget.busy_text()
         if busy:
             painter.fillRect(QRectF(0, 0, widget.width(), 2), QColor(apply.current().accent))
@@ -163,17 +161,6 @@ class Decorations:
         icons.paint(painter, "image-off-outline", QRectF(centre.x() - 16, centre.y() - 36, 32, 32), "#5A6470")
         text = widget.busy_text() or widget.model.title or words.NOTHING_SHOWN
         self.text(painter, widget, text, QPointF(centre.x(), centre.y() + 4), "top", tokens.ON_BLACK_DIM)
-
-    def _trouble(self, painter: QPainter, widget: "SliceWidget") -> None:
-        rect = QRectF(0, 0, min(widget.width() - 32.0, 420.0), 120)
-        rect.moveCenter(QPointF(widget.width() / 2, widget.height() / 2))
-        painter.fillRect(rect, QColor(0, 0, 0, 215))
-        painter.fillRect(QRectF(rect.x(), rect.y(), 3, rect.height()), QColor(tokens.DARK.error))
-        icons.paint(painter, "alert-circle-outline", QRectF(rect.x() + 14, rect.y() + 14, 20, 20), tokens.DARK.error)
-        painter.setFont(self._font())
-        painter.setPen(QColor(tokens.ON_BLACK_TEXT))
-        inner = rect.adjusted(44, 12, -12, -10)
-        painter.drawText(inner, Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextWordWrap, widget.model.trouble)
 
     def _font(self, *, bold: bool = False) -> QFont:
         return apply.font(CORNER_PX, semibold=bold, tabular=True)

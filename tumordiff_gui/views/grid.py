@@ -35,6 +35,7 @@ class Grid(QWidget):
     again_wanted = Signal(object)
     update_wanted = Signal(object)
     clicked = Signal(object, object)
+    details_wanted = Signal(str, str)
 
     def __init__(self, undo: Undo, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -108,6 +109,7 @@ class Grid(QWidget):
         widget.clicked.connect(lambda index, model=widget.model: self.clicked.emit(model, index))
         widget.again_wanted.connect(lambda model=widget.model: self.again_wanted.emit(model))
         widget.update_wanted.connect(lambda model=widget.model: self.update_wanted.emit(model))
+        widget.details_wanted.connect(self.details_wanted)
         widget.model.probed.connect(self._probed)
         return widget
 

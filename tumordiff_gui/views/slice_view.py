@@ -18,6 +18,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
+    QResizeEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -25,8 +26,9 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from tumordiff_gui import words
 from tumordiff_gui.state.slice_view import ZOOM_STEP, Overlay, SliceView
 from tumordiff_gui.theme import tokens
-from tumordiff_gui.views import corner_text, pixels
+from tumordiff_gui.views import pixels
 from tumordiff_gui.views.decorations import Decorations
+from tumordiff_gui.views.notice import Notice
 
 WHEEL_NOTCH = 120
 CLICK_SLACK_PX = 4
@@ -62,8 +64,8 @@ class SliceWidget(QWidget):
     menu_wanted = Signal(object, object)
     again_wanted = Signal()
     update_wanted = Signal()
+    details_wanted = Signal(str, str)
     clicked = Signal(object)
-    dropped_grey = Signal()
 
     def __init__(self, model: SliceView, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -80,6 +82,9 @@ class SliceWidget(QWidget):
         self._table: npt.NDArray[Any] | None = None
         self._overlay_cache: dict[str, tuple[tuple[Any, ...], QImage, npt.NDArray[Any]]] = {}
         self._decorations = Decorations()
+        self.notice = Notice(self)
+        self.notice.again_pressed.connect(self.again_wanted)
+        self.notice.details_pressed.connect(lambda: self.details_wanted.emit(self.model.trouble, self.model.details))
         self._busy_timer = QTimer(self, singleShot=True, interval=BUSY_AFTER_MS)
         self._busy_timer.timeout.connect(self.update)
         self.setMouseTracking(True)
@@ -89,10 +94,14 @@ class SliceWidget(QWidget):
         self.setMinimumSize(96, 96)
         self.setAccessibleName(model.title or words.NOTHING_SHOWN)
         model.changed.connect(self._model_changed)
+        self._model_changed()
 
     def close_view(self) -> None:
         """Let go of the model; called by the grid before the widget goes."""
         self.model.changed.disconnect(self._model_changed, missing_ok=True)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self.notice.place()
 
     def sizeHint(self) -> QSize:
         return QSize(320, 320)
@@ -100,6 +109,8 @@ class SliceWidget(QWidget):
     def _model_changed(self) -> None:
         if self.model.loading and not self._busy_timer.isActive():
             self._busy_timer.start()
+        if self.notice.sentence.text() != self.model.trouble:
+            self.notice.say(self.model.trouble, details=bool(self.model.details))
         if self._pointer is not None:
             self._probe(self._pointer)
         self.update()
@@ -382,8 +393,3 @@ class SliceWidget(QWidget):
             return
         nearest = (round(index[0]), round(index[1]), round(index[2]))
         self.model.probed.emit((nearest, picture.value_at(nearest)))
-
-
-def default_texts(widget: SliceWidget) -> corner_text.Corners:
-    """The corner texts of a widget's picture as they are drawn now."""
-    return corner_text.corners(widget.model, widget.zoom_percent(), hide_names=widget.hide_names)

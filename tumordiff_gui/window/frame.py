@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QPaintEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -116,6 +116,8 @@ class Notice(QFrame):
         self.sentence.setProperty("role", "error")
         self.details = QToolButton()
         self.details.setText(words.DETAILS)
+        self._show_details: Callable[[], None] | None = None
+        self.details.clicked.connect(lambda: self._show_details and self._show_details())
         self.dismiss = QToolButton()
         self.dismiss.setText("✕")
         self.dismiss.setAccessibleName(words.DISMISS)
@@ -129,9 +131,7 @@ class Notice(QFrame):
         """Show a sentence; ``details`` is called by its button."""
         self.sentence.setText(sentence)
         self.details.setVisible(details is not None)
-        if details is not None:
-            self.details.disconnect()
-            self.details.clicked.connect(lambda: details())
+        self._show_details = details
         self.show()
 
 
@@ -141,11 +141,13 @@ class Window(QMainWindow):
     Signals
     -------
     painted : once, after the first paint
+    dropped : local paths of files and folders
     closing : before the window closes; a listener may refuse by clearing ``may_close``
     """
 
     painted = Signal()
     closing = Signal()
+    dropped = Signal(list)
 
     def __init__(self, remembered: dict[str, Any]) -> None:
         super().__init__()
@@ -202,6 +204,16 @@ class Window(QMainWindow):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self.update()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        places = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        if places:
+            event.acceptProposedAction()
+            self.dropped.emit(places)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.may_close = True

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from PySide6.QtCore import QMimeData, QObject, QPoint, QTimer, QtMsgType, qInstallMessageHandler
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtCore import QObject, QPoint, QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QWidget
 
 import tumordiff_core
@@ -155,10 +154,10 @@ class Wiring(QObject):
         window.bar.pressed.connect(self._bar_pressed)
         window.status.jobs_pressed.connect(lambda: self.actions.trigger("go.jobs"))
         window.closing.connect(self._closing)
-        window.dragEnterEvent = self._drag_entered  # type: ignore[method-assign]
-        window.dropEvent = self._dropped  # type: ignore[method-assign]
+        window.dropped.connect(lambda places: self.import_paths([Path(place) for place in places]))
         self.grid.probed.connect(window.status.probe.setText)
         self.grid.menu_wanted.connect(self._view_menu)
+        self.grid.details_wanted.connect(self.show_details)
         self.dock.details_wanted.connect(self.show_details)
         self.dock.counted.connect(self._tell_jobs)
         jobs.troubled.connect(window.notice.say)
@@ -449,16 +448,6 @@ class Wiring(QObject):
         if job is not None:
             self.say(words.IMPORTING.format(names=shown))
 
-    def _drag_entered(self, event: QDragEnterEvent) -> None:
-        if local_paths(event.mimeData()):
-            event.acceptProposedAction()
-
-    def _dropped(self, event: QDropEvent) -> None:
-        places = local_paths(event.mimeData())
-        if places:
-            event.acceptProposedAction()
-            self.import_paths(places)
-
     def save_picture(self) -> None:
         """The picture area as a PNG, with the research-use line burnt in."""
         target, _ = QFileDialog.getSaveFileName(self.window, words.SAVE_PICTURE, "", words.PICTURE_FILTER)
@@ -519,11 +508,6 @@ class Wiring(QObject):
         self.grid.close_all()
         self.watchdog.close()
         qInstallMessageHandler(None)
-
-
-def local_paths(mime: QMimeData) -> list[Path]:
-    """The files and folders that are being dropped."""
-    return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
 
 
 def _call(panel: QWidget | None, name: str) -> Any:
