@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
+from tumordiff_core import paths
 from tumordiff_gui.theme.tokens import CONTROL_HEIGHT, DARK, THEMES, Tokens
 
 _current: Tokens = DARK
@@ -68,7 +69,7 @@ def palette(tokens: Tokens) -> QPalette:
 
 def style_sheet(tokens: Tokens) -> str:
     """The rules the palette cannot say. Roles are set with the dynamic property ``role``."""
-    t = tokens
+    t, place = tokens, (paths.resources() / "themes").as_posix()
     return f"""
 QMainWindow, QDialog {{ background: {t.window}; }}
 QToolTip {{ background: {t.raised}; color: {t.text}; border: 1px solid {t.hairline}; padding: 4px; }}
@@ -129,6 +130,20 @@ QTabBar::tab {{ background: transparent; color: {t.secondary}; padding: 5px 12px
   border-bottom: 2px solid transparent; }}
 QTabBar::tab:selected {{ color: {t.text}; border-bottom-color: {t.accent}; }}
 QTabWidget::pane {{ border: none; border-top: 1px solid {t.hairline}; }}
+QComboBox::drop-down {{ border: none; width: 22px; }}
+QComboBox::down-arrow {{ image: url("{place}/down-{t.name}.svg"); width: 12px; height: 12px; }}
+QCheckBox::indicator, QRadioButton::indicator {{ width: 14px; height: 14px; border: 1px solid {t.outline};
+  border-radius: 3px; background: {t.window}; }}
+QRadioButton::indicator {{ border-radius: 8px; }}
+QCheckBox::indicator:checked, QRadioButton::indicator:checked {{ background: {t.accent}; border-color: {t.accent};
+  image: url("{place}/check-{t.name}.svg"); }}
+QCheckBox::indicator:focus {{ border-color: {t.accent}; }}
+QCheckBox:disabled {{ color: {t.disabled}; }}
+QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
+QScrollArea[role="clear"], QScrollArea[role="clear"] > QWidget > QWidget {{ background: transparent; }}
+QToolButton[popupMode="1"] {{ padding-right: 22px; }}
+QToolButton::menu-button {{ border: none; width: 18px; }}
+QToolButton::menu-arrow {{ image: url("{place}/down-{t.name}.svg"); width: 12px; height: 12px; }}
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
 QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
 QScrollBar::handle {{ background: {t.hairline}; border-radius: 4px; min-height: 24px; min-width: 24px; margin: 1px; }}

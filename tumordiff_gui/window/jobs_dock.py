@@ -168,6 +168,7 @@ class JobsDock(QFrame):
         self._rows.addStretch(1)
         scroll = QScrollArea(widgetResizable=True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setProperty("role", "clear")
         scroll.setWidget(self._list)
         column.addWidget(scroll, 1)
         self.setMinimumHeight(120)

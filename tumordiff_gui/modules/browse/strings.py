@@ -2,8 +2,8 @@
 
 SEARCH = "Search patient, visit, series"
 IMPORT = "Import"
-IMPORT_FOLDER = "Folder…"
-IMPORT_FILE = "Zip or file…"
+IMPORT_FOLDER = "Import a folder…"
+IMPORT_FILE = "Import a zip or file…"
 EMPTY = "No studies yet"
 EMPTY_HINT = "Drop a folder, a zip or a DICOMDIR anywhere in this window. Files are only read, never changed or moved."
 NOTHING_FOUND = "Nothing fits “{query}”"

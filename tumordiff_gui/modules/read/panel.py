@@ -45,6 +45,7 @@ THREE = Layout(
     column_stretch=(3, 2),
 )
 LAYOUTS = {"single": SINGLE, "three": THREE}
+MOST_SERIES_ROWS = 7
 EMPTY = Layout("empty", "Empty", (Cell("empty"),))
 MAP_LIMITS = {"ser_map": (0.0, 2.0), "pe_map": (0.0, 200.0)}
 
@@ -64,12 +65,14 @@ class Panel(QWidget):
         self._grey_of = ""
         self._shown = False
         self._tags: TagViewer | None = None
+        self._ticks: dict[str, QCheckBox] = {}
         self.views = {cell.name: SliceView(cell.axis) for cell in THREE.cells}
         link(list(self.views.values()), zoom=False)
         for view in self.views.values():
             view.phase_wanted.connect(self.show_phase)
-        self.views["native"].grey.changed.connect(self._grey_changed)
         self._build()
+        self.views["native"].grey.changed.connect(self._grey_changed)
+        self.views["native"].changed.connect(self._view_changed)
         context.desk.opened.connect(self._opened)
         context.views.again_wanted.connect(self._again)
         context.views.shown.connect(self._layout_shown)
@@ -104,7 +107,7 @@ class Panel(QWidget):
         column.addWidget(_head(strings.SERIES))
         self.series_list = QListWidget()
         self.series_list.setAccessibleName(strings.SERIES)
-        self.series_list.setMaximumHeight(170)
+        self.series_list.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.series_list.itemActivated.connect(self._series_chosen)
         self.series_list.itemClicked.connect(self._series_chosen)
         column.addWidget(self.series_list)
@@ -123,6 +126,7 @@ class Panel(QWidget):
                              (strings.INVERT, "grey.invert")):  # fmt: skip
             tick = QCheckBox(text)
             tick.clicked.connect(lambda _=False, a=action: self._context.actions.trigger(a))
+            self._ticks[action] = tick
             column.addWidget(tick)
         self.tags_button = QPushButton(icons.icon("tag-multiple-outline"), strings.TAGS)
         self.tags_button.clicked.connect(self.show_tags)
@@ -323,6 +327,8 @@ class Panel(QWidget):
             self.series_list.addItem(item)
             if series.uid == self._wanted.series_uid:
                 self.series_list.setCurrentItem(item)
+        rows = max(self.series_list.count(), 1)
+        self.series_list.setFixedHeight(min(rows, MOST_SERIES_ROWS) * (self.series_list.sizeHintForRow(0) + 1) + 4)
 
     def _series_chosen(self, item: QListWidgetItem) -> None:
         uid = str(item.data(Qt.ItemDataRole.UserRole))
@@ -374,6 +380,15 @@ class Panel(QWidget):
             box.setDecimals(1 if grey.width >= 20 else 3)
             box.setValue(value)
             box.blockSignals(False)
+
+    def _view_changed(self) -> None:
+        view = self.views["native"]
+        held = {
+            "view.crosshair": view.crosshair, "view.interpolate": view.interpolate,
+            "grey.invert": view.grey.inverted,
+        }  # fmt: skip
+        for action, on in held.items():
+            self._ticks[action].setChecked(on)
 
     def _grey_typed(self) -> None:
         self._context.views.set_grey(self.views["native"], self.center_box.value(), self.width_box.value())
