@@ -27,11 +27,20 @@ class Door:
         self._plugins = pluggy.PluginManager(hookspecs.PROJECT)
         self._plugins.add_hookspecs(hookspecs)
         for dotted in builtin.PLUGINS:
-            self.add(dotted, importlib.import_module(dotted), version="built in")
+            self._load_ours(dotted)
         skipped = set(disabled)
         for entry in strangers:
             if entry.name not in skipped:
                 self._load(entry)
+
+    def _load_ours(self, dotted: str) -> None:
+        # The window keeps the engine's packages out, so one of ours that needs them at the top may fail there too.
+        try:
+            plugin = importlib.import_module(dotted)
+        except ImportError as error:
+            self._fail(dotted, "built in", f"could not be imported: {error}")
+            return
+        self.add(dotted, plugin, version="built in")
 
     def _load(self, entry: EntryPoint) -> None:
         version = entry.dist.version if entry.dist else "?"
