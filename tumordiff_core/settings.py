@@ -33,6 +33,9 @@ class View(_Group):
     """How pictures are shown."""
 
     interpolate: bool = Field(False, title="Interpolate", description="Smooth pixels when a slice is enlarged.")
+    keys: Literal["radiology", "slicer", "itk-snap"] = Field(
+        "radiology", title="Keys", description="Which program's keys the views follow; takes effect at the next start."
+    )
     hide_names: bool = Field(False, title="Hide names", description="Show hashes instead of patient identifiers.")
 
 

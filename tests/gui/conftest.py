@@ -1,6 +1,7 @@
 """Windows for tests: offscreen unless a test is marked x11, in a home of their own, nothing left behind."""
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
+from PySide6.QtCore import QProcess, QTimer
 from PySide6.QtWidgets import QApplication
 
 from tests.gui import fakes
@@ -60,6 +62,9 @@ def wiring(home: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     yield made
     made.close()
     main.LISTENERS.clear()
+    assert made.findChildren(QProcess) == []
+    assert [t.name for t in threading.enumerate() if t.name == "watchdog"] == []
+    assert [t for t in made.findChildren(QTimer) if t.isActive() and not t.isSingleShot()] == []
     assert mistakes == [], mistakes[0]
 
 

@@ -51,9 +51,10 @@ class Wiring(QObject):
     def __init__(self, window: Window, modules: Sequence[str]) -> None:
         super().__init__(window)
         self.window = window
-        self.undo, self.actions = Undo(), Actions()
+        self.undo, self.actions = Undo(), Actions(settings.load().view.keys)
         self.grid = Grid(self.undo)
         self.context = build(self.grid, self.undo, self.actions, window)
+        self.main = importlib.import_module("tumordiff_gui.main")
         self.context.show_details = self.show_details
         self.panels: dict[str, QWidget] = {}
         self.specs = self._module_specs(modules)
@@ -62,7 +63,6 @@ class Wiring(QObject):
         self._forward: list[str] = []
         self.chooser: Chooser | None = None
         self.dialogue: QWidget | None = None
-        self.main = importlib.import_module("tumordiff_gui.main")
         self.watchdog = Watchdog(self.main.write_log, self)
         room = window.pictures.layout()
         assert room is not None
@@ -99,7 +99,7 @@ class Wiring(QObject):
         try:
             door = manager.door()
         except Exception as error:
-            self._mistake(type(error).__name__, repr(error))
+            self.main.report(type(error), error, error.__traceback__)
             return {}
         known = {name for name, _ in door.names}
         for dotted in modules:
@@ -481,6 +481,8 @@ class Wiring(QObject):
             if record.get("across"):
                 self.window.across.setSizes([int(v) for v in record["across"]])
             self.context.desk.restore(json.loads((paths.state() / "desk.json").read_text("utf-8")))
+        except FileNotFoundError:
+            pass
         except (OSError, ValueError, TypeError):
             self.main.write_log("the window's state of last time could not be read")
         if settings.load().view.hide_names or self.context.desk.hide_names:

@@ -292,9 +292,11 @@ class Panel(QWidget):
         self.title.setText("  ".join(t for t in (visit, description) if t))
         shape, spacing = picture.geometry.shape, picture.geometry.spacing_mm
         self.subtitle.setText(
-            f"{picture.geometry.plane}   {shape[2]} × {shape[1]} × {shape[0]}\n"
-            f"{spacing[2]:.2f} × {spacing[1]:.2f} × {spacing[0]:.2f} mm"
-        )
+            strings.GRID.format(
+                plane=picture.geometry.plane, columns=shape[2], rows=shape[1], slices=shape[0],
+                column_mm=spacing[2], row_mm=spacing[1], slice_mm=spacing[0],
+            )
+        )  # fmt: skip
 
     # phases, series, visits
 

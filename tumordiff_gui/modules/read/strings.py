@@ -32,3 +32,4 @@ TAGS_COUNT = "{shown} of {total}"
 TAGS_COLUMNS = ("Tag", "VR", "Name", "Value")
 TAGS_COPY = "Copy"
 VISIT_STEP = "no study at {label}"
+GRID = "{plane}   {columns} × {rows} × {slices}\n{column_mm:.2f} × {row_mm:.2f} × {slice_mm:.2f} mm"
