@@ -1,5 +1,6 @@
 """Starts job folders and follows all of them with one timer; reads files only, never waits."""
 
+import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,10 +9,11 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from tumordiff_core import files
+from tumordiff_core import files, settings
 from tumordiff_core.errors import TumorDiffError
 from tumordiff_core.jobs import events, start
 from tumordiff_core.jobs import folder as jobfolder
+from tumordiff_core.plugins import manager
 
 LOOK_EVERY_MS = 100
 LIVENESS_EVERY_S = 1.0
@@ -94,6 +96,7 @@ class Jobs(QObject):
         self._followed: dict[str, _Followed] = {}
         self._unread: list[Path] = []
         self._next_list = 0.0
+        self._workers: list[subprocess.Popen[bytes]] = []
         self._timer = QTimer(self, interval=LOOK_EVERY_MS)
         self._timer.timeout.connect(self._look)
 
@@ -138,13 +141,25 @@ class Jobs(QObject):
         return folder.name
 
     def _start_queued(self) -> None:
+        """Start what waits, oldest first, as far as the settings allow; from what is known already, not from disk."""
+        limits = {"heavy": settings.load().jobs.heavy, "light": settings.load().jobs.light}
+        weights: dict[str, str] = {task.name: task.weight for task in manager.tasks()}
+        running = {"heavy": 0, "light": 0}
+        for view in reversed(self.active()):
+            if view.state != "queued":
+                running[weights.get(view.record.task, "light")] += 1
+        for view in reversed([v for v in self.active() if v.state == "queued"]):
+            weight = weights.get(view.record.task, "light")
+            if running[weight] < limits[weight]:
+                running[weight] += 1
+                self._start_worker(view)
+
+    def _start_worker(self, view: JobView) -> None:
         try:
-            started = start.start_queued()
-        except (TumorDiffError, OSError) as error:
+            self._workers.append(start.start(view.folder))
+        except OSError as error:
             self.troubled.emit(str(error))
-            return
-        for folder in started:
-            self._now(folder.name)
+        self._now(view.id)
 
     def stop(self, job_id: str, word: str = "step") -> None:
         """Ask a job to stop after this ``step``, this ``epoch``, or ``now``."""
@@ -162,14 +177,13 @@ class Jobs(QObject):
         """Start a stopped, failed or lost job again in its own folder."""
         try:
             start.make_startable(self.job(job_id).folder)
-            start.start(self.job(job_id).folder)
-        except (TumorDiffError, OSError) as error:
-            self.troubled.emit(str(error))
-        self._now(job_id)
+        except TumorDiffError as error:
+            self.troubled.emit(error.sentence)
+            return
+        self._start_worker(self.job(job_id))
 
     def retry(self, job_id: str, changes: Mapping[str, Any] | None = None) -> str | None:
         """A new job with the same parameters, changed as given; its id."""
-        old = self.job(job_id).record
         try:
             folder = start.retry(self.job(job_id).folder, dict(changes or {}))
         except TumorDiffError as error:
@@ -178,7 +192,6 @@ class Jobs(QObject):
         self._follow(folder)
         self.listed.emit()
         QTimer.singleShot(0, self._start_queued)
-        assert old.id != folder.name
         return folder.name
 
     def delete(self, job_id: str) -> None:
@@ -220,6 +233,7 @@ class Jobs(QObject):
                 self._step(followed, time.monotonic())
 
     def _list(self) -> None:
+        self._workers = [worker for worker in self._workers if worker.poll() is None]
         found = jobfolder.list_jobs()
         names = {folder.name for folder in found}
         waiting = {folder.name for folder in self._unread}

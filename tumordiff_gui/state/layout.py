@@ -3,6 +3,10 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from tumordiff_core import files, paths
+from tumordiff_core.errors import InputError
+
+FORMAT = 1
 Moving = Literal["place", "grey", "zoom"]
 
 
@@ -70,6 +74,24 @@ def layout_from_record(record: dict[str, Any]) -> Layout:
         column_stretch=tuple(record.get("column_stretch", ())),
         match=dict(record.get("match", {})),
     )
+
+
+def load(name: str) -> Layout:
+    """A layout by name: the user's own in the configuration, else ours.
+
+    Raises MissingError("files.missing") or InputError("files.not_json").
+    """
+    own = paths.config() / "layouts" / f"{name}.json"
+    file = own if own.is_file() else paths.resources() / "layouts" / f"{name}.json"
+    try:
+        return layout_from_record(files.read_json(file, newest_format=FORMAT))
+    except (KeyError, TypeError) as error:
+        raise InputError("files.not_json", file, name=file.name) from error
+
+
+def save(layout: Layout) -> None:
+    """Keep a layout as the user's own."""
+    files.write_json(paths.config() / "layouts" / f"{layout.name}.json", {"format": FORMAT, **layout.to_record()})
 
 
 def row_of(names: tuple[str, ...], *, name: str = "row", title: str = "", linked: bool = True) -> Layout:

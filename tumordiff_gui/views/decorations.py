@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MARGIN = 8.0
 CORNER_PX = 11
+CRAMPED_PX = 250
 BADGE_COLOURS = {
     "DERIVED": tokens.ON_BLACK_DERIVED, "SYNTHETIC": tokens.ON_BLACK_PREDICTED,
     "PREDICTED": tokens.ON_BLACK_PREDICTED, "FLIPPED": tokens.ON_BLACK_DERIVED,
@@ -47,9 +48,10 @@ class Decorations:
         if any(word in HATCHED for word in widget.model.badge_words()):
             self._hatch(painter, width, height)
         step = QFontMetricsF(self._font()).height()
-        for row, line in enumerate(lines.top_left):
+        roomy = width >= CRAMPED_PX
+        for row, line in enumerate(lines.top_left if roomy else ()):
             self.text(painter, widget, line, QPointF(MARGIN, MARGIN + row * step), "left")
-        for row, line in enumerate(lines.top_right):
+        for row, line in enumerate(lines.top_right if roomy else ()):
             self.text(painter, widget, line, QPointF(width - MARGIN, MARGIN + row * step), "right")
         for row, line in enumerate(reversed(lines.bottom_left)):
             self.text(painter, widget, line, QPointF(MARGIN, height - MARGIN - (row + 1) * step), "left")
@@ -58,9 +60,6 @@ class Decorations:
         if widget.model.annotations != "off":
             self._scale_bar(painter, widget, step)
             self._legends(painter, widget, step)
-        if widget.model.stale:
-            self.text(painter, widget, f"● {words.STALE}", QPointF(width - MARGIN, height - MARGIN - 3.4 * step),
-                      "right", tokens.ON_BLACK_DERIVED)  # fmt: skip
         box = widget.box()
         if box is not None:
             painter.setPen(QPen(QColor(tokens.ON_BLACK_CROSSHAIR), 1, Qt.PenStyle.DashLine))

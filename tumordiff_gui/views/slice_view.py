@@ -21,7 +21,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from tumordiff_gui import words
 from tumordiff_gui.state.slice_view import ZOOM_STEP, Overlay, SliceView
@@ -84,6 +84,11 @@ class SliceWidget(QWidget):
         self._decorations = Decorations()
         self.notice = Notice(self)
         self.notice.again_pressed.connect(self.again_wanted)
+        self.update_button = QPushButton(f"●  {words.UPDATE}", self)
+        self.update_button.setToolTip(words.STALE)
+        self.update_button.setStyleSheet(f"color: {tokens.ON_BLACK_DERIVED};")
+        self.update_button.clicked.connect(self.update_wanted)
+        self.update_button.hide()
         self.notice.details_pressed.connect(lambda: self.details_wanted.emit(self.model.trouble, self.model.details))
         self._busy_timer = QTimer(self, singleShot=True, interval=BUSY_AFTER_MS)
         self._busy_timer.timeout.connect(self.update)
@@ -101,7 +106,7 @@ class SliceWidget(QWidget):
         self.model.changed.disconnect(self._model_changed, missing_ok=True)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        self.notice.place()
+        self._place_children()
 
     def sizeHint(self) -> QSize:
         return QSize(320, 320)
@@ -111,9 +116,17 @@ class SliceWidget(QWidget):
             self._busy_timer.start()
         if self.notice.sentence.text() != self.model.trouble:
             self.notice.say(self.model.trouble, details=bool(self.model.details))
+        if self.update_button.isHidden() == self.model.stale:
+            self.update_button.setVisible(self.model.stale)
+            self._place_children()
         if self._pointer is not None:
             self._probe(self._pointer)
         self.update()
+
+    def _place_children(self) -> None:
+        self.notice.place()
+        size = self.update_button.sizeHint()
+        self.update_button.setGeometry(self.width() - size.width() - 8, 56, size.width(), size.height())
 
     # where things are on the screen
 

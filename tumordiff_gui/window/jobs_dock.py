@@ -3,6 +3,7 @@
 import time
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -23,7 +24,7 @@ from tumordiff_gui.background.jobs import Jobs, JobView, traceback_of
 from tumordiff_gui.state.desk import Desk
 from tumordiff_gui.theme import icons
 
-MOST_ROWS = 60
+MOST_ROWS = 40
 STATE_ICONS = {
     "queued": ("progress-clock", "secondary"), "running": ("play", "accent"), "stopping": ("pause", "warning"),
     "done": ("check-circle-outline", "good"), "stopped": ("stop", "secondary"),
@@ -176,7 +177,14 @@ class JobsDock(QFrame):
         jobs.changed.connect(self._changed)
         self._relist()
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._relist()
+
     def _relist(self) -> None:
+        self._recount()
+        if not self.isVisible():
+            return
         wanted = {view.id: view for view in self.jobs.all()[:MOST_ROWS]}
         for job_id in [i for i in self.rows if i not in wanted]:
             self.rows.pop(job_id).deleteLater()
@@ -185,7 +193,6 @@ class JobsDock(QFrame):
                 self.rows[job_id] = Row(self, view)
                 self._rows.insertWidget(position + 1, self.rows[job_id])
         self._empty.setVisible(not wanted)
-        self._recount()
 
     def _changed(self, job_id: str) -> None:
         if job_id in self.rows:

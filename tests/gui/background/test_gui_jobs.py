@@ -9,7 +9,6 @@ import pytest
 
 from tumordiff_core.jobs import events
 from tumordiff_core.jobs import folder as jobfolder
-from tumordiff_core.jobs import start as starting
 from tumordiff_gui.background import warm as warm_room
 from tumordiff_gui.background.jobs import Jobs
 from tumordiff_gui.background.warm import Warm
@@ -30,7 +29,7 @@ for line in sys.stdin:
 
 @pytest.fixture
 def jobs(home: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(starting, "start_queued", list)
+    monkeypatch.setattr(Jobs, "_start_queued", lambda self: None)
     made = Jobs()
     made.begin()
     yield made

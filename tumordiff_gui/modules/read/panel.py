@@ -26,8 +26,9 @@ from PySide6.QtWidgets import (
 from tumordiff_core.errors import TumorDiffError
 from tumordiff_gui.modules.read import strings
 from tumordiff_gui.modules.read.tags import TagViewer
+from tumordiff_gui.state import layout
 from tumordiff_gui.state.desk import Selection
-from tumordiff_gui.state.layout import Cell, Layout, Link
+from tumordiff_gui.state.layout import Cell, Layout
 from tumordiff_gui.state.slice_view import Overlay, Picture, SliceView, link
 from tumordiff_gui.theme import apply, icons
 from tumordiff_gui.views.placeholder import Placeholder
@@ -36,17 +37,8 @@ if TYPE_CHECKING:
     from tumordiff_gui.context import Context
 
 OWNER = "read"
-SINGLE = Layout("single", strings.SINGLE, (Cell("native"),))
-THREE = Layout(
-    "three",
-    strings.THREE,
-    (Cell("native", 0, 0, rows=2), Cell("second", 0, 1, axis=1), Cell("third", 1, 1, axis=2)),
-    (Link(("native", "second", "third"), ("place", "grey")),),
-    column_stretch=(3, 2),
-)
-LAYOUTS = {"single": SINGLE, "three": THREE}
 MOST_SERIES_ROWS = 7
-EMPTY = Layout("empty", "Empty", (Cell("empty"),))
+EMPTY = Layout("empty", strings.NOTHING_OPEN, (Cell("empty"),))
 MAP_LIMITS = {"ser_map": (0.0, 2.0), "pe_map": (0.0, 200.0)}
 
 
@@ -61,12 +53,13 @@ class Panel(QWidget):
         self._wanted = Selection()
         self._series: Any = None
         self._visit: Any = None
-        self._layout = THREE
+        self._single, self._three = layout.load("single"), layout.load("three")
+        self._layout = self._three
         self._grey_of = ""
         self._shown = False
         self._tags: TagViewer | None = None
         self._ticks: dict[str, QCheckBox] = {}
-        self.views = {cell.name: SliceView(cell.axis) for cell in THREE.cells}
+        self.views = {cell.name: SliceView(cell.axis) for cell in self._three.cells}
         link(list(self.views.values()), zoom=False)
         for view in self.views.values():
             view.phase_wanted.connect(self.show_phase)
@@ -136,14 +129,15 @@ class Panel(QWidget):
     def _layout_buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
         self._layout_group = QButtonGroup(self, exclusive=True)
-        for number, (layout, icon) in enumerate(((SINGLE, "square-outline"), (THREE, "view-quilt-outline"))):
-            button = QToolButton(checkable=True, checked=layout is self._layout)
+        shown = ((self._single, "square-outline"), (self._three, "view-quilt-outline"))
+        for number, (one, icon) in enumerate(shown):
+            button = QToolButton(checkable=True, checked=one is self._layout)
             button.setIcon(icons.icon(icon))
-            button.setText(layout.title)
+            button.setText(one.title)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             self._layout_group.addButton(button, number)
             row.addWidget(button)
-        self._layout_group.idClicked.connect(lambda number: self.change_layout((SINGLE, THREE)[number]))
+        self._layout_group.idClicked.connect(lambda number: self.change_layout(shown[number][0]))
         row.addStretch(1)
         return row
 
@@ -361,19 +355,19 @@ class Panel(QWidget):
 
     # layout, grey
 
-    def change_layout(self, layout: Layout) -> None:
+    def change_layout(self, wanted: Layout) -> None:
         """Another layout, as a step that can be undone."""
-        if layout is not self._layout and self._wanted.series_uid:
-            self._context.views.change(layout, self.views)
+        if wanted is not self._layout and self._wanted.series_uid:
+            self._context.views.change(wanted, self.views)
 
     def next_layout(self) -> None:
         """Single, three, single ..."""
-        self.change_layout(SINGLE if self._layout is THREE else THREE)
+        self.change_layout(self._single if self._layout is self._three else self._three)
 
-    def _layout_shown(self, layout: Layout) -> None:
-        if layout in (SINGLE, THREE):
-            self._layout = layout
-            self._layout_group.button(0 if layout is SINGLE else 1).setChecked(True)
+    def _layout_shown(self, shown: Layout) -> None:
+        if shown is self._single or shown is self._three:
+            self._layout = shown
+            self._layout_group.button(0 if shown is self._single else 1).setChecked(True)
 
     def _grey_changed(self) -> None:
         grey = self.views["native"].grey
