@@ -215,11 +215,11 @@ class FakeWarm(QObject):
             (p, v) for p in self._catalogue.patients for v in p.visits if any(s.uid == uid for s in v.series)
         )
         npy, record = self._place / f"{uid}.{phase}.npy", self._place / f"{uid}.{phase}.json"
-        values = breast(phase, seed=1 + len(visit.study_uid) % 3) if series.role == "dynamic" else breast(1) // 300
+        values = breast(phase) if series.role == "dynamic" else breast(1) * (breast(1) > 600)
         np.save(npy, values)
         derived = series.role != "dynamic"
         record.write_text(json.dumps({
-            "slope": 1.0, "intercept": 0.0, "geometry": sagittal().to_record(), "window": None,
+            "slope": 0.0025 if derived else 1.0, "intercept": 0.0, "geometry": sagittal().to_record(), "window": None,
             "provenance": "derived" if derived else "acquired", "photometric": "MONOCHROME2",
             "facts": {
                 "patient_id": patient.patient_id, "study_uid": visit.study_uid, "series_uid": uid,

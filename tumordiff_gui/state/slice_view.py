@@ -77,6 +77,7 @@ class Picture:
     window : default (center, width) in shown values
     inverted : MONOCHROME1; turned over at display only
     unit : printed after a value
+    colours : uint32 [256] of 0xFFRRGGBB over the window instead of grey, see ``theme.maps``; ``legend`` names it
     facts : patient_id, study_uid, series_uid, time_point, days, laterality, laterality_source, series_description,
         phase_label, phase, phases, effective_s, study_date, age - whatever is known
     """
@@ -89,6 +90,8 @@ class Picture:
     inverted: bool = False
     provenance: Provenance = "acquired"
     unit: str = ""
+    colours: npt.NDArray[np.uint32] | None = None
+    legend: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
     @cached_property

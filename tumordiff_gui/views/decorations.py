@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPen, QPixmap
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 MARGIN = 8.0
 CORNER_PX = 11
 CRAMPED_PX = 250
+RAMP_PX = 96.0
+Ramp = tuple[str, npt.NDArray[np.uint32], tuple[float, float], str]
 BADGE_COLOURS = {
     "DERIVED": tokens.ON_BLACK_DERIVED, "SYNTHETIC": tokens.ON_BLACK_PREDICTED,
     "PREDICTED": tokens.ON_BLACK_PREDICTED, "FLIPPED": tokens.ON_BLACK_DERIVED,
@@ -133,6 +137,11 @@ class Decorations:
 
     def _legends(self, painter: QPainter, widget: "SliceWidget", step: float) -> None:
         y = widget.height() - MARGIN - 4.6 * step
+        picture, grey = widget.model.picture, widget.model.grey
+        if picture is not None and picture.colours is not None:
+            ends = (grey.center - grey.width / 2, grey.center + grey.width / 2)
+            self._ramp(painter, widget, y, step, (picture.legend, picture.colours, ends, picture.unit))
+            y -= 2.4 * step
         for overlay in widget.model.overlays:
             if not overlay.shown:
                 continue
@@ -141,17 +150,21 @@ class Decorations:
                 painter.fillRect(QRectF(right - 10, y + 2, 10, 10), QColor(overlay.colour))
                 self.text(painter, widget, overlay.title, QPointF(right - 16, y), "right")
             else:
-                length = 96.0
-                for i in range(32):
-                    painter.fillRect(
-                        QRectF(right - length + i * 3, y + step, 3, 8), QColor(int(overlay.colours[i * 8]))
-                    )
-                low, high = overlay.limits
-                ends = (
-                    f"{overlay.title}  {corner_text.number(low)} – {corner_text.number(high)} {overlay.unit}".rstrip()
-                )
-                self.text(painter, widget, ends, QPointF(right, y - 2), "right")
+                ramp = (overlay.title, overlay.colours, overlay.limits, overlay.unit)
+                self._ramp(painter, widget, y, step, ramp)
             y -= 1.9 * step
+
+    def _ramp(self, painter: QPainter, widget: "SliceWidget", y: float, step: float, ramp: Ramp) -> None:
+        """A colour bar with its name and ends."""
+        title, colours, (low, high), unit = ramp
+        right, parts = widget.width() - MARGIN, 32
+        for part in range(parts):
+            colour = QColor(int(colours[part * 8]) & 0xFFFFFF)
+            painter.fillRect(
+                QRectF(right - RAMP_PX + part * RAMP_PX / parts, y + step, RAMP_PX / parts + 0.5, 8), colour
+            )
+        ends = f"{corner_text.number(low)} – {corner_text.number(high)} {unit}".rstrip()
+        self.text(painter, widget, f"{title}  {ends}", QPointF(right, y - 2), "right")
 
     def _empty(self, painter: QPainter, widget: "SliceWidget") -> None:
         if widget.model.trouble:

@@ -43,6 +43,7 @@ def window_table(
 def to_grey(shown: Array, window: tuple[float, float], invert: bool) -> npt.NDArray[np.uint8]:
     """8-bit grey of shown values, same shape; NaN becomes black."""
     center, width = window
+    # The half and the one of LINEAR presume integer values; maps in ratios have windows of a few units at most.
     if width > 2:
         center, width = center - 0.5, width - 1
     scaled = (shown - np.float32(center)) * np.float32(255 / width) + np.float32(127.5)

@@ -250,8 +250,10 @@ class SliceWidget(QWidget):
             slice_ = pixels.on_screen(picture.values, plane, index, flipped=model.flipped)
             grey = pixels.grey_slice(picture, slice_, model.grey.window, invert, self._table)
             height, width = grey.shape
-            self._grey_bytes, self._grey_key = grey, key
-            self._grey_image = QImage(grey.data, width, height, width, QImage.Format.Format_Grayscale8)
+            shown = grey if picture.colours is None else picture.colours[grey]
+            kind = QImage.Format.Format_Grayscale8 if picture.colours is None else QImage.Format.Format_RGB32
+            self._grey_bytes, self._grey_key = shown, key
+            self._grey_image = QImage(shown.data, width, height, shown.strides[0], kind)
         return self._grey_image
 
     def _overlay(self, overlay: Overlay, index: int) -> QImage:

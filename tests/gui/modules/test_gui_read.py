@@ -76,6 +76,8 @@ def test_a_derived_map_keeps_its_fixed_range_and_its_badge(wiring: Any, panel: A
     qtbot.waitUntil(lambda: panel.views["native"].picture.provenance == "derived")
     assert panel.views["native"].grey.window == (1.0, 2.0)
     assert panel.views["native"].badge_words() == ("DERIVED",)
+    assert panel.views["native"].picture.colours is not None
+    assert not wiring.grid.widget_of("native").grab().isNull()
 
 
 def test_a_mask_is_shown_by_its_eye_and_hidden_by_a_key(wiring: Any, panel: Any, qtbot: Any):

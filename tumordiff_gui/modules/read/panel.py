@@ -30,7 +30,7 @@ from tumordiff_gui.state import layout
 from tumordiff_gui.state.desk import Selection
 from tumordiff_gui.state.layout import Cell, Layout
 from tumordiff_gui.state.slice_view import Overlay, Picture, SliceView, link
-from tumordiff_gui.theme import apply, icons
+from tumordiff_gui.theme import apply, icons, maps
 from tumordiff_gui.views.placeholder import Placeholder
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 OWNER = "read"
 MOST_SERIES_ROWS = 7
 EMPTY = Layout("empty", strings.NOTHING_OPEN, (Cell("empty"),))
-MAP_LIMITS = {"ser_map": (0.0, 2.0), "pe_map": (0.0, 200.0)}
+MAP_LOOKS = {"ser_map": (0.0, 2.0, "viridis", "SER", ""), "pe_map": (0.0, 200.0, "inferno", "PE", "%")}
 
 
 class Panel(QWidget):
@@ -91,7 +91,8 @@ class Panel(QWidget):
         self.subtitle.setProperty("role", "secondary")
         column.addWidget(self.title)
         column.addWidget(self.subtitle)
-        column.addWidget(_head(strings.PHASES))
+        self._phase_head = _head(strings.PHASES)
+        column.addWidget(self._phase_head)
         self._phase_row = QHBoxLayout()
         self._phase_row.setSpacing(4)
         self._phases = QButtonGroup(self, exclusive=True)
@@ -237,12 +238,9 @@ class Panel(QWidget):
             return
         before, self._at = self._at, at
         first = before.series_uid != at.series_uid
-        role = getattr(self._series, "role", "")
+        picture = in_colour(picture, getattr(self._series, "role", ""))
         for view in self.views.values():
             view.show(picture, keep_grey=not first)
-        if role in MAP_LIMITS:
-            low, high = MAP_LIMITS[role]
-            self.views["native"].grey.set((low + high) / 2, high - low)
         self._tell(picture)
         self._context.desk.select(at.patient_id, at.study_uid, at.series_uid, at.phase)
         self._window_of_visit(at)
@@ -304,7 +302,9 @@ class Panel(QWidget):
             self._phases.removeButton(button)
             self._phase_row.removeWidget(button)
             button.deleteLater()
-        for phase in getattr(self._series, "phases", ()):
+        phases = getattr(self._series, "phases", ())
+        self._phase_head.setVisible(len(phases) > 1)
+        for phase in phases if len(phases) > 1 else ():
             button = QToolButton(checkable=True)
             button.setText(self._phase_name(phase.index))
             if phase.effective_s is not None:
@@ -471,6 +471,17 @@ class Panel(QWidget):
             lambda reply: viewer.show_rows(name, reply.get("rows", [])),
             lambda sentence, _details: self._context.jobs.troubled.emit(sentence), key="tags", first=True,
         )  # fmt: skip
+
+
+def in_colour(picture: Picture, role: str) -> Picture:
+    """A derived map in its fixed range and colours; what is no map stays as it is."""
+    if role not in MAP_LOOKS:
+        return picture
+    low, high, name, legend, unit = MAP_LOOKS[role]
+    table = maps.colours(name).copy()
+    table[0] = 0xFF000000
+    window = ((low + high) / 2, high - low)
+    return replace(picture, window=window, colours=table, legend=legend, unit=unit)
 
 
 def _head(text: str) -> QLabel:
