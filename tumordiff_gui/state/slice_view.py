@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
+from tumordiff_core import settings
 from tumordiff_core.imaging.geometry import Geometry, Vector, direction_letters
 from tumordiff_core.imaging.volume import Provenance
 
@@ -45,13 +46,15 @@ class Plane:
     letters: dict[str, str]
 
 
-def plane_of(geometry: Geometry, axis: int) -> Plane:
-    """The plane seen when ``axis`` of a grid is scrolled."""
+def plane_of(geometry: Geometry, axis: int, *, anterior_left: bool = True) -> Plane:
+    """The plane seen when ``axis`` of a grid is scrolled; ``anterior_left=False`` turns sagittal planes round."""
     directions = (geometry.slice_direction, geometry.column_direction, geometry.row_direction)
     first, second = (other for other in range(3) if other != axis)
     normal = np.abs(np.cross(directions[first], directions[second]))
     name = ("sagittal", "coronal", "axial")[int(np.argmax(normal))]
     right, below = (np.asarray(vector) for vector in _SCREEN[name])
+    if name == "sagittal" and not anterior_left:
+        right = -right
     reach = [abs(float(np.dot(directions[a], right))) for a in (first, second)]
     across, down = (first, second) if reach[0] > reach[1] else (second, first)
     flip_across = float(np.dot(directions[across], right)) < 0
@@ -112,7 +115,9 @@ class Picture:
     @cached_property
     def planes(self) -> tuple[Plane, Plane, Plane]:
         """The three planes of its grid, by scrolled array axis."""
-        return plane_of(self.geometry, 0), plane_of(self.geometry, 1), plane_of(self.geometry, 2)
+        left = settings.load().study.sagittal_anterior_left
+        first, second, third = (plane_of(self.geometry, axis, anterior_left=left) for axis in range(3))
+        return first, second, third
 
     def value_at(self, index: tuple[int, int, int]) -> float | None:
         """Shown value of a voxel, ``None`` outside the grid."""

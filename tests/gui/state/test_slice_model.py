@@ -34,6 +34,11 @@ def test_the_patients_right_is_on_the_left_of_the_screen_in_axial_and_coronal_vi
     assert plane.letters["top"] == ("A" if plane.name == "axial" else "H")
 
 
+def test_a_sagittal_stack_can_be_turned_round_by_a_setting():
+    assert plane_of(sagittal(), 0, anterior_left=False).letters["left"] == "P"
+    assert plane_of(AXIAL, 0, anterior_left=False).letters["left"] == "R"
+
+
 def test_the_three_planes_of_a_grid_are_three_different_ones():
     assert {plane.name for plane in picture().planes} == {"sagittal", "axial", "coronal"}
 

@@ -63,6 +63,7 @@ class Panel(QWidget):
         link(list(self.views.values()), zoom=False)
         for view in self.views.values():
             view.phase_wanted.connect(self.show_phase)
+            view.interpolate = context.settings.view.interpolate
         self._build()
         self.views["native"].grey.changed.connect(self._grey_changed)
         self.views["native"].changed.connect(self._view_changed)
