@@ -236,7 +236,8 @@ class FakeWarm(QObject):
         middle = np.ascontiguousarray(np.clip(breast(phase)[SHAPE[0] // 2] / 4, 0, 255).astype(np.uint8))
         image = QImage(middle.data, SHAPE[2], SHAPE[1], SHAPE[2], QImage.Format.Format_Grayscale8)
         file = self._place / f"thumb{phase}.png"
-        image.save(str(file))
+        if not file.exists():
+            image.save(str(file))
         return {"ok": True, "png": str(file)}
 
     def tags(self, body: dict[str, Any]) -> dict[str, Any]:

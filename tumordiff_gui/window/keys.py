@@ -3,6 +3,7 @@
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QCursor, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QTextEdit, QWidget
+from shiboken6 import isValid
 
 from tumordiff_gui.actions import Actions
 from tumordiff_gui.views.grid import Grid
@@ -28,7 +29,7 @@ def key_text(event: QKeyEvent) -> str:
 
 
 class Keys(QObject):
-    """An application-wide filter for one window."""
+    """Filters the keys of one window, on the widget that has the focus: a filter on every event would cost each one."""
 
     def __init__(self, window: QWidget, grid: Grid, actions: Actions) -> None:
         super().__init__(window)
@@ -36,13 +37,26 @@ class Keys(QObject):
         self._window_keys = actions.by_key("window")
         self._view_keys = actions.by_key("view")
         self._held: dict[int, str] = {}
-        QApplication.instance().installEventFilter(self)  # type: ignore[union-attr]
+        self._watched: QWidget | None = None
+        window.installEventFilter(self)
+        self._app = QApplication.instance()
+        assert isinstance(self._app, QApplication)
+        self._app.focusChanged.connect(self._focus_moved)
+        self._focus_moved(None, QApplication.focusWidget())
+
+    def _focus_moved(self, _before: QWidget | None, now: QWidget | None) -> None:
+        if self._watched is not None and isValid(self._watched):
+            self._watched.removeEventFilter(self)
+        inside = now is not None and now is not self._window and now.window() is self._window
+        self._watched = now if inside else None
+        if self._watched is not None:
+            self._watched.installEventFilter(self)
 
     def close(self) -> None:
         """Stop filtering."""
-        app = QApplication.instance()
-        if app is not None:
-            app.removeEventFilter(self)
+        self._app.focusChanged.disconnect(self._focus_moved)
+        self._focus_moved(None, None)
+        self._window.removeEventFilter(self)
 
     def refresh(self) -> None:
         """Read the table again after rows or keys changed."""

@@ -321,6 +321,7 @@ class Wiring(QObject):
         record = settings.load()
         record.general.theme = wish  # type: ignore[assignment]
         settings.save(record)
+        self.context.desk.catalogue_moved()
 
     def open_history(self) -> None:
         self._open(dialogues.History(self.window, self.undo))

@@ -28,7 +28,7 @@ from tumordiff_gui.modules.browse.visit_edit import VisitEdit
 from tumordiff_gui.state.desk import Selection
 from tumordiff_gui.state.layout import Cell, Layout
 from tumordiff_gui.state.undo import Command
-from tumordiff_gui.theme import icons
+from tumordiff_gui.theme import apply, icons
 from tumordiff_gui.views.placeholder import Placeholder
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Panel(QWidget):
         self._search_timer = QTimer(self, singleShot=True, interval=TYPING_PAUSE_MS)
         self._search_timer.timeout.connect(self.refresh)
         self._import_job = ""
+        self._listed_stamp = self._board_stamp = ""
         self._shown = False
         self.dialogue: VisitEdit | None = None
         self.board = Board(context.warm)
@@ -137,7 +138,6 @@ class Panel(QWidget):
         """The window shows this module."""
         self._shown = True
         self.refresh()
-        self._show_board()
 
     def hidden(self) -> None:
         """Another module is shown."""
@@ -167,8 +167,11 @@ class Panel(QWidget):
             return
         took_ms = (time.monotonic() - began) * 1000
         self._refresh_timer.setInterval(max(REFRESH_MS, round(took_ms * PATIENCE_FACTOR)))
-        self._fill(rows_of(self._patients, self._results, hide_names=self._context.desk.hide_names), query)
-        self._show_board(only_if_changed=True)
+        stamp = repr((self._patients, self._results, self._context.desk.hide_names, query, apply.current().name))
+        if stamp != self._listed_stamp:
+            self._listed_stamp = stamp
+            self._fill(rows_of(self._patients, self._results, hide_names=self._context.desk.hide_names), query)
+        self._show_board()
 
     def _fill(self, root: Row, query: str) -> None:
         open_keys, current, scroll = self._open_keys(), self._current_key(), self.tree.verticalScrollBar().value()
@@ -229,7 +232,7 @@ class Panel(QWidget):
             row = self.model.row_of(self.tree.currentIndex())
             if row is None or row.selection != at:
                 self._set_current(_key_of(at))
-        self._show_board(only_if_changed=True)
+        self._show_board()
         self.board.select(at)
 
     def _double_clicked(self, index: QModelIndex) -> None:
@@ -250,7 +253,7 @@ class Panel(QWidget):
         self._context.desk.open_phase(at)
         self._context.desk.show_module("read")
 
-    def _show_board(self, *, only_if_changed: bool = False) -> None:
+    def _show_board(self) -> None:
         if not self._shown:
             return
         wanted = self._context.desk.selection.patient_id
@@ -259,11 +262,10 @@ class Panel(QWidget):
             content: QWidget = self._board_placeholder()
         else:
             results = [r for r in self._results if any(r.study_uid == v.study_uid for v in patient.visits)]
-            stamp = repr((patient, results, self._context.desk.hide_names))
-            if only_if_changed and self.board.property("stamp") == stamp and self.board.isVisible():
-                return
-            self.board.setProperty("stamp", stamp)
-            self.board.show_patient(patient, results, hide_names=self._context.desk.hide_names)
+            stamp = repr((patient, results, self._context.desk.hide_names, apply.current().name))
+            if stamp != self._board_stamp:
+                self._board_stamp = stamp
+                self.board.show_patient(patient, results, hide_names=self._context.desk.hide_names)
             self.board.select(self._context.desk.selection)
             content = self.board
         shown = self._context.views.contents.get("board")
