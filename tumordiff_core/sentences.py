@@ -211,7 +211,9 @@ SENTENCES: dict[str, Sentence] = {
         "{description} is a mask", "measured images were expected", "choose the series it belongs to"
     ),
     "geometry.sheared": Sentence(
-        "the slices are shifted against each other", "slices stacked along their normal were expected", "export as DICOM"
+        "the slices are shifted against each other",
+        "slices stacked along their normal were expected",
+        "export as DICOM",
     ),
     # models
     "model.unknown": Sentence(
@@ -251,6 +253,57 @@ SENTENCES: dict[str, Sentence] = {
         "the noise is {found} % of the signal",
         "at most {limit} % was expected by the model",
         "check the result closely, or train on noisier data",
+    ),
+    # exporting
+    "export.not_mr": Sentence(
+        "the source files hold {found} objects",
+        "single-frame MR images were expected",
+        "export as NIfTI or NRRD instead",
+    ),
+    "export.no_dicom_source": Sentence(
+        "this result was not made from DICOM files",
+        "a DICOM source for every slice was expected",
+        "export as NIfTI or NRRD instead",
+    ),
+    "export.source_missing": Sentence(
+        "{missing} of {total} source files are not where they were",
+        "every source file is needed for its header",
+        "connect the disk or index the study again",
+    ),
+    "export.source_changed": Sentence(
+        "{name} is not the file that was denoised", "the unchanged source was expected", "denoise the series again"
+    ),
+    "export.no_images": Sentence(
+        "this {kind} result holds no denoised images", "a denoised series was expected", "export its tables as csv"
+    ),
+    "export.no_tables": Sentence(
+        "this {kind} result holds no tables or figures", "a result with figures was expected", "choose another kind"
+    ),
+    "export.not_acquired": Sentence(
+        "the source is a {found}", "a denoised acquired MR series was expected", "denoise the dynamic series itself"
+    ),
+    "export.ftv_moved": Sentence(
+        "tumour volume moved from {before_cc} to {after_cc} cc ({change_percent} %)",
+        "at most {limit_percent} % needs no question",
+        "look at the residual, then confirm (--yes)",
+    ),
+    "export.tumour_reshaped": Sentence(
+        "the tumour masks before and after overlap by {dice}",
+        "a Dice of at least {limit} needs no question",
+        "compare both masks, then confirm (--yes)",
+    ),
+    "export.no_tumour_volume": Sentence(
+        "no tumor volume was measured", "three phases and a rule were expected", "judge the residual by eye"
+    ),
+    "export.out_of_range": Sentence(
+        "the model was used outside its trained range",
+        "noise and grid inside it need no question",
+        "look at the residual, then confirm (--yes)",
+    ),
+    "export.differs": Sentence(
+        "the written series differs when read back ({what})",
+        "equal values and positions were expected",
+        "report this as our mistake",
     ),
     # not built yet
     "verb.not_built": Sentence(

@@ -1,5 +1,7 @@
 """The algebra of DDPM against closed forms."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -126,4 +128,4 @@ def test_karras_levels_start_at_the_images_own_noise_and_end_at_none():
     sigmas = samplers.karras_sigmas(0.1, 12)
     assert sigmas[0] == pytest.approx(0.1)
     assert sigmas[-1] == 0
-    assert all(a > b for a, b in zip(sigmas, sigmas[1:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(sigmas))

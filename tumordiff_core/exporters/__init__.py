@@ -1,0 +1,1 @@
+"""Kinds of export, one file each, and the gate before them; each has Options, check and write."""

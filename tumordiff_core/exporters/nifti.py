@@ -1,0 +1,44 @@
+"""A denoised result as one NIfTI file, phases on the fourth axis."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, Field
+
+from tumordiff_core.plugins.hookspecs import hookimpl
+from tumordiff_core.plugins.specs import Exporter, Finding
+
+if TYPE_CHECKING:
+    from tumordiff_core.progress import Progress
+    from tumordiff_core.result_folder import Result
+
+
+class Options(BaseModel):
+    """What the export form asks for."""
+
+    array: Literal["mean", "residual", "std"] = Field("mean", title="Values")
+    file_name: str = Field("denoised.nii.gz", title="File name", pattern=r"(?i)^[^/\\]+\.nii(\.gz)?$")
+
+
+@hookimpl
+def register_exporters() -> list[Exporter]:
+    """The kind of export."""
+    room = "tumordiff_core.exporters.nifti"
+    return [Exporter("nifti", "NIfTI file", ".nii.gz", f"{room}:Options", f"{room}:check", f"{room}:write")]
+
+
+def check(result: "Result", options: Options) -> list[Finding]:
+    """Refuses results without these images."""
+    if result.geometry is None or not result.has_array(options.array):
+        return [Finding("refuse", "export.no_images", {"kind": result.record.kind})]
+    return []
+
+
+def write(result: "Result", folder: Path, options: Options, *, progress: "Progress") -> list[Path]:
+    """Write one file; raises SpaceError, GeometryError("geometry.sheared")."""
+    from tumordiff_core.imaging import formats
+
+    progress.stage("write")
+    path = folder / options.file_name
+    formats.write(result.volume(options.array), path)
+    return [path]

@@ -1,0 +1,1 @@
+"""Every kind of job: its parameters and its run."""

@@ -1,0 +1,274 @@
+"""The job ``denoise``: a series in, its posterior mean out, with noise level, residual and tumour volume beside it.
+
+It reads like a method section: read, refuse what is no acquisition, measure the noise, scale, evaluate the network
+once per slice, scale back, compare the tumour volume, keep everything.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, Field
+
+from tumordiff_core.plugins.hookspecs import hookimpl
+from tumordiff_core.plugins.specs import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel
+    from tumordiff_core.imaging.intensity import Scaling
+    from tumordiff_core.imaging.volume import Volume
+    from tumordiff_core.jobs.worker import Job
+    from tumordiff_core.noise.level import Level
+    from tumordiff_core.plugins.specs import Recorded
+    from tumordiff_core.progress import Progress
+
+    Float = npt.NDArray[np.float32]
+
+REFUSED_ROLES = frozenset({"ser_map", "pe_map", "seg", "localizer", "report", "reformat", "derived"})
+SERIES_PREFIX = "series:"
+
+
+class DenoiseParams(BaseModel):
+    """What the denoise form asks for."""
+
+    input: str = Field(title="Input", description="A DICOM folder, a NIfTI, NRRD or .npy file, or a catalogued series.")
+    out: str = Field("", title="Output", description="Where the denoised series is written besides the job's result.")
+    model: str = Field("", title="Model", description="Name of a model; empty: the shipped one.")
+    sigma: float | None = Field(
+        None, ge=0, title="Noise level", description="In the units of the input; empty: measured."
+    )
+    strength: float = Field(1.0, ge=0, le=1, title="Strength", description="1: the posterior mean; 0: the input.")
+    samples: int = Field(0, ge=0, le=64, title="Posterior samples", description="Draws for the uncertainty map.")
+    sample_steps: int = Field(20, ge=2, le=1000, title="Steps per sample")
+    seed: int = Field(0, ge=0, title="Seed")
+    series: int | None = Field(None, title="Series number", description="Which series of a folder with several.")
+    yes: bool = Field(False, title="Confirmed", description="Answers the export gate's questions with yes.")
+    keep_steps: int = Field(0, ge=0, le=100, title="Keep steps", description="Steps of the chain kept for one slice.")
+
+
+@hookimpl
+def register_tasks() -> list[Task]:
+    """The job kind."""
+    room = "tumordiff_core.tasks.denoise"
+    return [Task("denoise", "Denoise a series", f"{room}:DenoiseParams", f"{room}:run", weight="heavy")]
+
+
+def run(params: DenoiseParams, job: "Job") -> None:
+    """Denoise one series and write the result folder.
+
+    Raises UnsupportedError("denoise.not_acquired"), and what reading, measuring and model loading raise.
+    """
+    import numpy as np
+
+    from tumordiff_core import model_cards, result_folder
+    from tumordiff_core.engine import denoise, weights
+    from tumordiff_core.imaging.intensity import robust_scaling
+
+    job.progress.stage("read")
+    volume = read_input(params.input, params.series, job.progress)
+    refuse_unacquired(volume)
+    model = model_cards.find(params.model or model_cards.DEFAULT)
+    scaling = robust_scaling(volume.values)
+    job.progress.stage("measure noise", volume.phases)
+    levels = [_level(phase, params.sigma, job.progress) for phase in volume.values]
+    loaded = weights.load(model)
+    warn_out_of_range(loaded, levels, scaling, job.progress)
+    job.progress.stage("denoise", volume.phases * volume.geometry.shape[0])
+    mean = np.empty(volume.values.shape, dtype=np.float32)
+    for index, (phase, level) in enumerate(zip(volume.values, levels, strict=True)):
+        scaled = denoise.denoise_stack(
+            loaded, scaling.apply(phase), scaled_noise(level, scaling), progress=job.progress
+        )
+        clean = phase.astype(np.float32) if level.sigma == 0 else scaling.invert(scaled)
+        mean[index] = denoise.blend(phase, clean, params.strength)
+    job.progress.stage("compare tumour volume")
+    figures = _tumour_figures(volume, mean)
+    result_folder.save_array(job.result, "mean", mean)
+    result_folder.save_array(job.result, "residual", (volume.values - mean).astype(np.float16))
+    if params.samples:
+        spread = _spread(loaded, volume, levels, scaling, params, job)
+        result_folder.save_array(job.result, "std", spread)
+    record = _record(params, job, volume, levels, model, figures)
+    result_folder.finish(job.result, record)
+    job.answer.update(result=str(job.folder / "result"), noise=record.noise, figures=figures, model=model.card.name)
+    if params.out:
+        _write_out(params, job)
+
+
+def read_input(source: str, series: int | None, progress: "Progress") -> "Volume":
+    """The volume that a folder, a file or ``series:<uid>`` names, all its phases."""
+    from tumordiff_core.dicom import stack
+    from tumordiff_core.imaging import formats
+
+    if source.startswith(SERIES_PREFIX):
+        return _catalogued(source.removeprefix(SERIES_PREFIX), progress)
+    path = Path(source)
+    if path.is_dir():
+        return stack.open_folder(path, series_number=series, progress=progress)
+    return formats.read(path)
+
+
+def _catalogued(series_uid: str, progress: "Progress") -> "Volume":
+    from tumordiff_core.catalogue import queries
+    from tumordiff_core.dicom import stack
+
+    paths = [Path(row.path) for row in queries.files_of(series_uid)]
+    return stack.read_series(paths, progress=progress)
+
+
+def refuse_unacquired(volume: "Volume") -> None:
+    """Raise UnsupportedError("denoise.not_acquired") for maps, masks, localizers and what is denoised already."""
+    from tumordiff_core.errors import UnsupportedError
+
+    role = str(volume.facts.get("role", "dynamic"))
+    if role in REFUSED_ROLES or volume.provenance in {"derived", "predicted"}:
+        found = {"derived": "derived series", "seg": "mask"}.get(role, role.replace("_", " "))
+        raise UnsupportedError("denoise.not_acquired", found=found)
+
+
+def _level(phase: "npt.NDArray[Any]", given: float | None, progress: "Progress") -> "Level":
+    from dataclasses import replace
+
+    from tumordiff_core.noise.level import estimate
+
+    measured = estimate(phase)
+    progress.advance()
+    if given is None:
+        return measured
+    return replace(measured, sigma=given, low=given, high=given, estimator="given")
+
+
+def scaled_noise(level: "Level", scaling: "Scaling") -> "NoiseLevel":
+    """A measured level in the scale that the network sees."""
+    from tumordiff_core.engine.denoise import NoiseLevel
+
+    return NoiseLevel(level.sigma / scaling.range, level.lag1, level.channels)
+
+
+def warn_out_of_range(model: "LoadedModel", levels: "list[Level]", scaling: "Scaling", progress: "Progress") -> None:
+    """Say so when a phase is noisier than anything the model was trained on."""
+    from tumordiff_core.errors import UnsupportedError
+
+    worst = max(level.sigma for level in levels) / scaling.range
+    if worst > model.sigma_range[1]:
+        percent, limit = round(100 * worst), round(100 * model.sigma_range[1])
+        error = UnsupportedError("denoise.out_of_range", found=percent, limit=limit)
+        progress.warn(error.code, error.sentence)
+
+
+def _tumour_figures(volume: "Volume", mean: "Float") -> dict[str, Any]:
+    """Tumour volume of the acquired and of the denoised phases by the study's own rule, else by the assumed one."""
+    if volume.phases < 3:
+        return {}
+    import numpy as np
+
+    from tumordiff_core.response import ftv
+
+    recorded = recorded_rule(str(volume.facts.get("study_uid", "")))
+    early, late = _timing(recorded, volume.phases)
+    acquired = [np.asarray(volume.values[k], dtype=np.float32) for k in (0, early, late)]
+    rule, voi, omit = ftv.rule_for(recorded, acquired[0])
+    denoised = [mean[k] for k in (0, early, late)]
+    if volume.facts.get("integer", True):
+        denoised = [np.rint(phase) for phase in denoised]
+    before = ftv.tumour(acquired[0], acquired[1], acquired[2], rule, voi=voi, omit=omit)
+    after = ftv.tumour(denoised[0], denoised[1], denoised[2], rule, voi=voi, omit=omit)
+    return {
+        "ftv_before_cc": ftv.ftv_cc(before.mask, volume.geometry), "ftv_before_voxels": before.voxels,
+        "ftv_after_cc": ftv.ftv_cc(after.mask, volume.geometry), "ftv_after_voxels": after.voxels,
+        "ftv_dice": ftv.dice(before.mask, after.mask), "rule": "recorded" if recorded else "assumed",
+        "published": [vars(p) for p in recorded.published] if recorded else [],
+    }  # fmt: skip
+
+
+def recorded_rule(study_uid: str) -> "Recorded | None":
+    """What the catalogue knows of the study's own rule, if the study is in it."""
+    from tumordiff_core import paths
+    from tumordiff_core.catalogue import queries
+
+    if not study_uid or not paths.catalogue_file().is_file():
+        return None
+    return queries.recorded(study_uid)
+
+
+def _timing(recorded: "Recorded | None", phases: int) -> tuple[int, int]:
+    early = recorded.early if recorded and recorded.early else 1
+    late = recorded.late if recorded and recorded.late else 2
+    return (early, late) if max(early, late) < phases else (1, phases - 1)
+
+
+def _spread(
+    model: "LoadedModel", volume: "Volume", levels: "list[Level]", scaling: "Scaling", params: DenoiseParams, job: "Job"
+) -> "Float":
+    """Standard deviation over posterior samples, in the units of the source."""
+    import numpy as np
+    import torch
+
+    from tumordiff_core.engine import denoise
+
+    job.progress.stage("sample", volume.phases * volume.geometry.shape[0])
+    out = np.zeros(volume.values.shape, dtype=np.float32)
+    generator = torch.Generator().manual_seed(params.seed)
+    for index, (phase, level) in enumerate(zip(volume.values, levels, strict=True)):
+        noise, scaled = scaled_noise(level, scaling), scaling.apply(phase)
+        for k in range(len(scaled) if level.sigma > 0 else 0):
+            images, present = denoise.triples(scaled, np.array([k]), neighbours=model.neighbours)
+            with torch.inference_mode():
+                draws = denoise.posterior_samples(
+                    model, images.to(model.device), present.to(model.device), noise, count=params.samples,
+                    steps=params.sample_steps, generator=generator, progress=job.progress,
+                )  # fmt: skip
+            out[index, k] = draws.std(dim=0, correction=0)[0, 0].cpu().numpy() * scaling.range
+            job.progress.advance()
+    return out
+
+
+def _record(
+    params: DenoiseParams, job: "Job", volume: "Volume", levels: "list[Level]", model: Any, figures: dict[str, Any]
+) -> Any:
+    from datetime import UTC, datetime
+
+    from tumordiff_core import result_folder
+    from tumordiff_core.jobs.worker import versions
+
+    facts = dict(volume.facts)
+    sources = [result_folder.Source.model_validate(source) for source in facts.pop("sources", [])]
+    noise = {
+        "sigma": [level.sigma for level in levels], "low": [level.low for level in levels],
+        "high": [level.high for level in levels], "channels": levels[0].channels, "lag1": list(levels[0].lag1),
+        "estimator": levels[0].estimator,
+    }  # fmt: skip
+    card = model.card
+    return result_folder.Record(
+        kind="denoised", provenance="synthetic" if volume.provenance == "synthetic" else "derived",
+        title=f"Denoised {facts.get('series_description', '')}".strip(),
+        series_uids=[str(uid) for uid in facts.get("series_uids", [facts.get("series_uid")]) if uid],
+        sources=sources, params=params.model_dump(), seed=params.seed, noise=noise, figures=figures, facts=facts,
+        model={"name": card.name, "version": card.version, "weights_sha256": card.weights_sha256,
+               "family": card.architecture.family},
+        units={"mean": "source", "residual": "source", "std": "source"}, geometry=volume.geometry.to_record(),
+        labels=list(volume.labels), phase_s=list(volume.phase_s), versions=versions(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip
+
+
+def _write_out(params: DenoiseParams, job: "Job") -> None:
+    """Write the requested output through the export task's gate."""
+    from tumordiff_core.plugins import manager
+
+    task = manager.task("export")
+    record = {"result": str(job.result), "to": params.out, "as_": output_kind(params.input), "yes": params.yes}
+    written = manager.load(task.run.replace(":run", ":write_result"))(manager.load(task.params)(**record), job.progress)
+    job.answer["out"] = [str(path) for path in written]
+
+
+def output_kind(source: str) -> str:
+    """The exporter whose kind follows the input: a folder gives DICOM, a file its own format."""
+    name = source.lower()
+    if name.endswith((".nii", ".nii.gz")):
+        return "nifti"
+    if name.endswith(".nrrd"):
+        return "nrrd"
+    return "npy" if name.endswith(".npy") else "dicom"
