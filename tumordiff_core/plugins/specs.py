@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
+EXPORT_REPORT = "export.report.json"
+"""Name of the round-trip report that an exporter may leave in its folder; the export task takes it into the job."""
+
 Header = Mapping[str, Any]
 """One file's catalogue tags by DICOM keyword (text, int, float, or tuples of them), plus ``path``."""
 
@@ -45,7 +48,12 @@ class Reader:
 @dataclass(frozen=True)
 class Exporter:
     """A kind of export: ``options`` names a pydantic model, ``check(result, options) -> list[Finding]``,
-    ``write(result, folder, options, *, progress) -> list[Path]`` into a new, empty folder."""
+    ``write(result, folder, options, *, progress) -> list[Path]`` into a new, empty folder, and, where it has one,
+    ``preview(result, options) -> list of (attribute, in the source, as written)``.
+
+    Options with a field ``file_name`` say that one file is written, so a target may be that very file; a field
+    ``confirmed`` is given the remarks that the exporting user agreed to, as text.
+    """
 
     name: str
     title: str
@@ -53,6 +61,7 @@ class Exporter:
     options: str
     check: str
     write: str
+    preview: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,20 +144,22 @@ class SeriesRecord:
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """One study as known so far."""
+    """One study as known so far; ``facts`` are its patient's clinical facts, where a table was read."""
 
     uid: str
     patient_id: str
     study_date: date | None
     series: tuple[SeriesRecord, ...]
+    facts: tuple["Fact", ...] = ()
 
 
 @dataclass(frozen=True)
 class PatientRecord:
-    """One patient as known so far."""
+    """One patient as known so far, with the clinical facts of every table read until now."""
 
     patient_id: str
     studies: tuple[StudyRecord, ...]
+    facts: tuple["Fact", ...] = ()
 
 
 @dataclass(frozen=True)
