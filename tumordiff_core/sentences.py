@@ -305,6 +305,22 @@ SENTENCES: dict[str, Sentence] = {
         "equal values and positions were expected",
         "report this as our mistake",
     ),
+    # response
+    "response.unknown_patient": Sentence(
+        "{name} names none or several of {count} patients",
+        "one patient of the catalogue was expected",
+        "see `tumordiff studies`, or index the folder first",
+    ),
+    "response.no_dynamic": Sentence(
+        "{found} phases with contrast timing were found",
+        "one before and two after contrast were expected",
+        "check the visit's series in Browse",
+    ),
+    "response.nothing_to_measure": Sentence(
+        "no visit of {name} could be measured ({visits} tried)",
+        "a dynamic series of three phases was expected",
+        "see the warnings, then index the missing series",
+    ),
     # not built yet
     "verb.not_built": Sentence(
         "{verb} is not built yet", "a verb that is built was expected", "see CHANGELOG.md for what this version does"

@@ -7,6 +7,7 @@ PLUGINS: tuple[str, ...] = (
     "tumordiff_core.tasks.denoise",
     "tumordiff_core.tasks.evaluate",
     "tumordiff_core.tasks.preview",
+    "tumordiff_core.tasks.response",
     "tumordiff_core.tasks.simulate",
     "tumordiff_core.tasks.train",
 )
