@@ -28,8 +28,13 @@ def register_services() -> list[Service]:
 def handle(request: dict[str, Any]) -> dict[str, Any]:
     """Answer ``slice`` (one denoised slice) or ``chain`` (images along the forward or reverse process).
 
-    Arrays come and go as files of the volume cache; values are in rescaled units of the source.
+    ``measure`` scores slices of a result, ``truth`` finds the clean phase of a simulated series, ``split`` says which
+    patients a training would use for what. Arrays come and go as files of the volume cache; values are in rescaled
+    units of the source.
     """
+    other = {"measure": _measure, "truth": _truth, "split": _split}.get(request["op"])
+    if other is not None:
+        return other(request)
     values, scaling, noise, model = _prepare(request)
     if request["op"] == "chain":
         return _chain(request, values, scaling, noise, model)
@@ -78,7 +83,11 @@ def _slice(
     centre = min(int(request["slice"]), 1)
     mean = scaling.invert(denoise.denoise_stack(model, values, noise, progress=Progress())[centre])
     place = _keep(mean)
-    return {"npy": place, "sigma": noise.sigma * scaling.range, "seconds": time.monotonic() - began}
+    level = _levels[str(request["npy"])][0]
+    return {
+        "npy": place, "sigma": noise.sigma * scaling.range, "seconds": time.monotonic() - began, "low": level.low,
+        "high": level.high, "measured": level.sigma, "estimator": level.estimator, "range": scaling.range,
+    }  # fmt: skip
 
 
 def _chain(
@@ -93,8 +102,26 @@ def _chain(
         images, sigmas, times = _forward(values[centre], steps, int(request.get("seed", 0)))
     else:
         images, sigmas, times = _reverse(values, centre, steps, noise, model)
-    place = _keep(scaling.invert(np.stack(images)))
-    return {"npy": place, "t": times, "sigma": [sigma * scaling.range for sigma in sigmas], "psnr": None}
+    shown = scaling.invert(np.stack(images))
+    found = {"npy": _keep(shown), "t": times, "sigma": [sigma * scaling.range for sigma in sigmas]}
+    return {**found, **_chain_scores(request, shown)}
+
+
+def _chain_scores(request: dict[str, Any], images: "Float") -> dict[str, Any]:
+    """PSNR and SSIM of every image of a chain, where the truth is known."""
+    import numpy as np
+
+    from tumordiff_core.evaluation import metrics
+
+    if not request.get("truth"):
+        return {"psnr": None, "ssim": None}
+    clean = np.load(request["truth"], mmap_mode="r", allow_pickle=False)
+    truth, peak = np.asarray(clean[int(request["slice"])], np.float32), max(float(clean.max()), 1e-6)
+    mask = metrics.tissue_mask(truth / peak)
+    if not mask.any():
+        return {"psnr": None, "ssim": None}
+    scored = [metrics.scores(image, truth, mask, peak=peak) for image in images]
+    return {"psnr": [min(s.psnr_tissue, 99.0) for s in scored], "ssim": [s.ssim_tissue for s in scored]}
 
 
 Chain = tuple[list[Any], list[float], list[float]]
@@ -153,3 +180,53 @@ def _keep(values: "Float") -> str:
     if not place.exists():
         np.save(place, values, allow_pickle=False)
     return str(place)
+
+
+def _measure(request: dict[str, Any]) -> dict[str, Any]:
+    """Figures of the slices ``from`` to ``to`` of one phase of a result, see ``evaluation.slices``."""
+    import numpy as np
+
+    from tumordiff_core import result_folder
+    from tumordiff_core.evaluation.slices import per_slice
+
+    result, phase = result_folder.open_result(Path(request["result"])), int(request["phase"])
+    part = slice(int(request["from"]), int(request["to"]))
+    mean = result.array("mean")[phase]
+    denoised = np.asarray(mean[part], np.float32)
+    acquired = denoised + np.asarray(result.array("residual")[phase][part], np.float32)
+    clean = None
+    if request.get("truth"):
+        clean = np.asarray(np.load(request["truth"], mmap_mode="r", allow_pickle=False)[part], np.float32)
+    sigmas = result.record.noise.get("sigma") or [0.0]
+    sigma, peak = float(sigmas[min(phase, len(sigmas) - 1)]), max(float(np.percentile(mean[::2], 99.9)), 1e-6)
+    return {"first": part.start, "figures": per_slice(acquired, denoised, clean, sigma=sigma, peak=peak)}
+
+
+def _truth(request: dict[str, Any]) -> dict[str, Any]:
+    """The clean phase of a simulated series as a file, an empty name where there is none."""
+    from tumordiff_core.simulation import cohort
+
+    source = Path(request["path"])
+    root = next((p for p in source.parents if (p / "cohort.json").is_file()), None)
+    if root is None:
+        return {"npy": ""}
+    for visit in cohort.read(root)["visits"]:
+        if (root / visit["series"]) in source.parents:
+            clean = cohort.read_truth(root, visit)["clean"]
+            phase = int(request["phase"])
+            return {"npy": _keep(clean[phase]) if phase < len(clean) else ""}
+    return {"npy": ""}
+
+
+def _split(request: dict[str, Any]) -> dict[str, Any]:
+    """Patients of a pack or cohort by part, and how many slices there are; raises what reading raises."""
+    from tumordiff_core import paths
+    from tumordiff_core.training import datasets
+
+    place = Path(request["data"]) if request.get("data") else paths.demo()
+    stacks = datasets.read_data(place)
+    parts = ("train", "val", "test")
+    return {
+        "name": place.name, "slices": sum(len(s.images) for s in stacks),
+        "patients": {part: sorted({s.patient for s in stacks if s.part == part}) for part in parts},
+    }  # fmt: skip
