@@ -24,6 +24,7 @@ class Pictures:
     def __init__(self, warm: Warm) -> None:
         self._warm = warm
         self._kept: OrderedDict[tuple[str, int], Picture] = OrderedDict()
+        self._files: dict[tuple[str, int], tuple[str, str]] = {}
 
     def kept(self, series_uid: str, phase: int) -> Picture | None:
         """A phase that is open already."""
@@ -46,12 +47,17 @@ class Pictures:
                     failed(TumorDiffError("jobs.child_gone").sentence, repr(error))
                 return
             self._kept[(series_uid, phase)] = picture
+            self._files[(series_uid, phase)] = (str(reply["npy"]), str(reply["record"]))
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
             ready(picture)
 
         body = {"op": "phase", "series_uid": series_uid, "phase": phase}
         return self._warm.ask("reader", body, answered, failed, key=f"phase {series_uid} {phase}", first=first)
+
+    def files(self, series_uid: str, phase: int) -> tuple[str, str] | None:
+        """Array and record of a phase that was brought, as another warm child wants them."""
+        return self._files.get((series_uid, phase))
 
     def forget(self) -> None:
         """Let go of all phases, for example when a study is closed or the catalogue changed."""

@@ -40,11 +40,13 @@ def window_table(
     return to_grey(stored.astype(np.float32) * np.float32(slope) + np.float32(intercept), window, invert)
 
 
-def to_grey(shown: Array, window: tuple[float, float], invert: bool) -> npt.NDArray[np.uint8]:
-    """8-bit grey of shown values, same shape; NaN becomes black."""
+def to_grey(
+    shown: Array, window: tuple[float, float], invert: bool, *, exact: bool = False
+) -> npt.NDArray[np.uint8]:
+    """8-bit grey of shown values, same shape; NaN becomes black; ``exact`` puts the center in the very middle."""
     center, width = window
     # The half and the one of LINEAR presume integer values; maps in ratios have windows of a few units at most.
-    if width > 2:
+    if width > 2 and not exact:
         center, width = center - 0.5, width - 1
     scaled = (shown - np.float32(center)) * np.float32(255 / width) + np.float32(127.5)
     np.clip(scaled, 0, 255, out=scaled)
@@ -64,7 +66,7 @@ def grey_slice(
     shown = np.ascontiguousarray(slice_, dtype=np.float32)
     if picture.slope != 1.0 or picture.intercept != 0.0:
         shown = shown * np.float32(picture.slope) + np.float32(picture.intercept)
-    return to_grey(shown, window, invert)
+    return to_grey(shown, window, invert, exact=picture.colours is not None)
 
 
 def table_for(picture: Picture, window: tuple[float, float], invert: bool) -> Array | None:

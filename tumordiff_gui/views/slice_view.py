@@ -24,7 +24,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from tumordiff_gui import words
-from tumordiff_gui.state.slice_view import ZOOM_STEP, Overlay, SliceView
+from tumordiff_gui.state.slice_view import ZOOM_STEP, Overlay, Picture, SliceView
 from tumordiff_gui.theme import tokens
 from tumordiff_gui.views import pixels
 from tumordiff_gui.views.decorations import Decorations
@@ -78,9 +78,10 @@ class SliceWidget(QWidget):
         self._grey_key: tuple[Any, ...] = ()
         self._grey_image: QImage | None = None
         self._grey_bytes: npt.NDArray[Any] | None = None
+        self._drawn: Picture | None = None
         self._table_key: tuple[Any, ...] = ()
         self._table: npt.NDArray[Any] | None = None
-        self._overlay_cache: dict[str, tuple[tuple[Any, ...], QImage, npt.NDArray[Any]]] = {}
+        self._overlay_cache: dict[str, tuple[tuple[Any, ...], QImage, Any]] = {}
         self._decorations = Decorations()
         self.notice = Notice(self)
         self.notice.again_pressed.connect(self.again_wanted)
@@ -252,7 +253,8 @@ class SliceWidget(QWidget):
             height, width = grey.shape
             shown = grey if picture.colours is None else picture.colours[grey]
             kind = QImage.Format.Format_Grayscale8 if picture.colours is None else QImage.Format.Format_RGB32
-            self._grey_bytes, self._grey_key = shown, key
+            # The picture is held as long as its drawing: a key by id is only worth something while the id is taken.
+            self._grey_bytes, self._grey_key, self._drawn = shown, key, picture
             self._grey_image = QImage(shown.data, width, height, shown.strides[0], kind)
         return self._grey_image
 
@@ -266,7 +268,7 @@ class SliceWidget(QWidget):
             drawn = pixels.overlay_slice(overlay, slice_)
             height, width = drawn.shape
             image = QImage(drawn.data, width, height, width * 4, QImage.Format.Format_ARGB32_Premultiplied)
-            held = (key, image, drawn)
+            held = (key, image, (drawn, overlay))
             self._overlay_cache[overlay.name] = held
         return held[1]
 
