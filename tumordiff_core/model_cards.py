@@ -1,5 +1,7 @@
 """List, read and check model folders without torch: ``card.json`` beside ``weights.safetensors``."""
 
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from tumordiff_core.errors import ModelError, TumorDiffError
 
 FORMAT = 1
 DEFAULT = "small-1"
+SAFE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}"
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
 
 
 class Architecture(BaseModel):
@@ -83,8 +87,8 @@ def read(folder: Path, *, check_weights: bool = True) -> Model:
     return Model(folder=folder, card=card)
 
 
-def all_models() -> tuple[list[Model], list[ModelError]]:
-    """All models found, by name, and what was wrong with folders that are none."""
+def all_models(*, check_weights: bool = True) -> tuple[list[Model], list[ModelError]]:
+    """All models found, by name, and what was wrong with folders that are none; hashing the weights takes a while."""
     found: dict[str, Model] = {}
     wrong: list[ModelError] = []
     for place in places():
@@ -92,7 +96,7 @@ def all_models() -> tuple[list[Model], list[ModelError]]:
             if not folder.is_dir() or folder.name.startswith("."):
                 continue
             try:
-                model = read(folder)
+                model = read(folder, check_weights=check_weights)
             except ModelError as error:
                 wrong.append(error)
                 continue
@@ -112,3 +116,28 @@ def find(name: str) -> Model:
             return read(place / name)
     known = ", ".join(model.card.name for model in all_models()[0]) or "none"
     raise ModelError("model.unknown", name=name, known=known)
+
+
+def install(folder: Path) -> Model:
+    """Copy a model folder, or the model a training left in its result folder, among the user's own models.
+
+    Raises ModelError("model.not_one"), ("model.wrong_hash"), InputError("files.exists") or SpaceError.
+    """
+    inside = sorted((folder / "model").glob("*/card.json"))
+    model = read(inside[0].parent if inside else folder)
+    name = model.card.name
+    if not PLAIN_NAME.fullmatch(name):
+        raise ModelError("model.not_one", folder, name=folder.name, reason="its name is not a plain word")
+    files.require_space(paths.models(), model.weights.stat().st_size)
+    with files.whole_folder(paths.models() / name) as partial:
+        for file in (model.folder / "card.json", model.weights):
+            shutil.copyfile(file, partial / file.name)
+    return read(paths.models() / name, check_weights=False)
+
+
+def remove(name: str) -> None:
+    """Remove one of the user's own models; raises ModelError("model.unknown") or ("model.shipped")."""
+    model = find(name)
+    if model.folder.parent != paths.models():
+        raise ModelError("model.shipped", model.folder, name=name)
+    shutil.rmtree(model.folder)

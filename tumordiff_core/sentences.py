@@ -158,6 +158,9 @@ SENTENCES: dict[str, Sentence] = {
     "dicom.unpacks_too_far": Sentence(
         "{name} unpacks to more than {limit_mb} MB", "a header of usual size was expected", "do not trust this file"
     ),
+    "dicom.too_deep": Sentence(
+        "{name} nests its tags too deeply", "at most a few levels were expected", "do not trust this file"
+    ),
     "dicom.no_image": Sentence("{name} holds no image", "pixels were expected", "choose another series"),
     "dicom.no_size": Sentence(
         "{name} has no image size", "Rows and Columns above 0 were expected", "copy it again from its source"
@@ -210,6 +213,28 @@ SENTENCES: dict[str, Sentence] = {
     "series.is_mask": Sentence(
         "{description} is a mask", "measured images were expected", "choose the series it belongs to"
     ),
+    "series.no_phase": Sentence(
+        "the catalogue holds no phase {phase} of this series",
+        "a phase with files was expected",
+        "index the folder again",
+    ),
+    "series.no_mask": Sentence(
+        "this study records no mask {label}", "a recorded mask was expected", "index the study's mask files"
+    ),
+    "mask.not_one": Sentence(
+        "{name} is not a mask file", "a DICOM Segmentation was expected", "choose another file"
+    ),
+    "mask.off_grid": Sentence(
+        "the mask {name} has {found}",
+        "the grid of its series was expected",
+        "do not measure with it; export it again",
+    ),
+    "reader.unknown": Sentence("the reader was asked for {found}", "one of {known} was expected", "ask for one of these"),
+    "reader.no_memory": Sentence(
+        "reading this needs more memory than the {limit_gb} GB allowed",
+        "a smaller image was expected",
+        "raise the limit of the largest series, or split it",
+    ),
     "geometry.sheared": Sentence(
         "the slices are shifted against each other",
         "slices stacked along their normal were expected",
@@ -226,6 +251,9 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "model.wrong_hash": Sentence(
         "the weights of {name} differ from their card", "an unchanged file was expected", "install the model again"
+    ),
+    "model.shipped": Sentence(
+        "{name} is shipped with TumorDiff", "one of your own models was expected", "leave it, or name another"
     ),
     "model.unknown_family": Sentence(
         "{name} is a network of family {family}", "one of {known} was expected", "install the plugin that made it"
@@ -321,9 +349,22 @@ SENTENCES: dict[str, Sentence] = {
         "a dynamic series of three phases was expected",
         "see the warnings, then index the missing series",
     ),
+    # display and health
+    "display.no_library": Sentence(
+        "the system library {library} is missing", "the window needs it", "install it: sudo apt install {packages}"
+    ),
+    "display.none": Sentence(
+        "no screen answers (DISPLAY is {found})", "a desktop session was expected", "start it there, or use --headless"
+    ),
+    "doctor.failed": Sentence(
+        "{count} of {total} checks failed ({names})", "all of them were expected to pass", "see the advice beside each"
+    ),
     # not built yet
     "verb.not_built": Sentence(
         "{verb} is not built yet", "a verb that is built was expected", "see CHANGELOG.md for what this version does"
+    ),
+    "verb.bug": Sentence(
+        "this is our mistake ({kind})", "it should not have happened", "please report the file {report} from the logs"
     ),
     "verb.usage": Sentence("{found}", "{expected} was expected", "see --help of the verb"),
 }

@@ -33,7 +33,7 @@ def child_environment() -> dict[str, str]:
 def start(folder: Path) -> subprocess.Popen[bytes]:
     """Start a worker process on a job folder; it goes on when its starter ends."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tumordiff_core", "run", str(folder)],
+        [sys.executable, "-m", "tumordiff_core", "run", str(folder), "--background"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env=child_environment(), start_new_session=os.name != "nt",
     )  # fmt: skip

@@ -204,6 +204,11 @@ def check_export(result: Any, exporter_name: str, options: Any) -> list[specs.Fi
     return findings
 
 
+def register_commands(app: Any) -> None:
+    """Let every plugin add its verbs to the command line."""
+    door().each("register_commands", app=app)
+
+
 def job_finished(folder: Path, state: str) -> None:
     """Tell every plugin that a job ended."""
     door().each("job_finished", folder=folder, state=state)

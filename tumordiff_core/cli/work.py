@@ -1,0 +1,310 @@
+"""Verbs that do work: each parses, makes a claimed job folder and runs the worker in this very process."""
+
+import os
+import subprocess
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tumordiff_core import paths, settings
+from tumordiff_core.cli import console
+from tumordiff_core.errors import InputError, MissingError, NotBuilt, UsageError
+from tumordiff_core.jobs import folder as jobfolder
+from tumordiff_core.jobs import start, worker
+from tumordiff_core.plugins import manager
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Answer the safety questions with yes.")]
+SERIES_PREFIX = "series:"
+
+
+class Preset(StrEnum):
+    """Which network is trained."""
+
+    ours = "ours"
+    paper = "paper"
+
+
+class Evaluated(StrEnum):
+    """What is evaluated."""
+
+    denoise = "denoise"
+    forecast = "forecast"
+
+
+def gui(
+    path: Annotated[list[str] | None, typer.Argument(help="Folders or files to open.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Open the window."""
+    code = open_window([_whole(one) for one in path or []])
+    if as_json:
+        console.print_json({"exit": code})
+    raise typer.Exit(code)
+
+
+def open_window(given: list[str]) -> int:
+    """Start the window as a child and wait; its exit code, 128 + signal when a signal ended it."""
+    ended = subprocess.run([sys.executable, "-m", "tumordiff_gui", *given], env=start.child_environment(), check=False)
+    return ended.returncode if ended.returncode >= 0 else 128 - ended.returncode
+
+
+def demo(
+    headless: Annotated[bool, typer.Option("--headless", help="Write pictures and a report, open no window.")] = False,
+    out: Annotated[str, typer.Option(metavar="DIR", help="Where the report and the export go.")] = "",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Make a small cohort with known truth, denoise a visit, measure it, export it and open the window on it."""
+    from tumordiff_core import display
+
+    task_of("demo")
+    trouble = None if headless else display.trouble()
+    if trouble:
+        print(f"{trouble} Going on as --headless.", file=sys.stderr)
+    home = paths.demo()
+    os.environ["TUMORDIFF_HOME"] = str(home)
+    settings.reload()
+    values = {"headless": headless or bool(trouble), "out": _whole(out), "seed": seed}
+    echo = do("demo", values, seed=seed, as_json=as_json)
+    if not headless and not trouble and echo.end == "done":
+        raise typer.Exit(open_window([]))
+    finish(echo)
+
+
+def index(
+    path: Annotated[list[str], typer.Argument(metavar="PATH...", help="Folders, files, workbooks or tables.")],
+    as_json: Json = False,
+) -> None:
+    """Read headers into the catalogue; the files stay where they are."""
+    for one in path:
+        _require(one)
+    finish(do("index", {"paths": [_whole(one) for one in path]}, as_json=as_json))
+
+
+def preprocess(
+    data: Annotated[list[str] | None, typer.Argument(help="Folders of studies; default: the catalogue.")] = None,
+    out: Annotated[str, typer.Option(metavar="DIR", help="Where the manifest and the slices go.")] = "",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Make slices to learn from, split by patient, with a manifest."""
+    values = {"paths": [_whole(one) for one in data or []], "out": _whole(out), "seed": seed}
+    finish(do("preprocess", values, seed=seed, as_json=as_json))
+
+
+def denoise(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="DICOM folder, NIfTI, NRRD or .npy stack.")],
+    out: Annotated[str, typer.Option(metavar="OUT", help="Where the denoised series goes, of the kind of INPUT.")],
+    model: Annotated[str, typer.Option(metavar="NAME", help="A model; default: the shipped one.")] = "",
+    sigma: Annotated[
+        float | None, typer.Option(metavar="S", min=0, help="Noise in units of INPUT; default: measured.")
+    ] = None,
+    strength: Annotated[float, typer.Option(metavar="W", min=0, max=1, help="1: posterior mean, 0: INPUT.")] = 1.0,
+    samples: Annotated[int, typer.Option(metavar="K", min=0, max=64, help="Posterior samples for the doubt map.")] = 0,
+    seed: Seed = 0,
+    series: Annotated[int | None, typer.Option(metavar="N", help="Which series of a folder with several.")] = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Denoise a series and write it beside its source's kind, through the same gate as ``export``."""
+    given = source if source.startswith(SERIES_PREFIX) else _whole(source)
+    if given is not source:
+        _require(source)
+    _require_free(out)
+    values = {
+        "input": given, "out": _whole(out), "model": model, "sigma": sigma, "strength": strength,
+        "samples": samples, "seed": seed, "series": series, "yes": yes,
+    }  # fmt: skip
+    finish(do("denoise", values, seed=seed, as_json=as_json))
+
+
+def export(
+    result: Annotated[str, typer.Argument(metavar="RESULT", help="A job id, a unique end of one, or a result folder.")],
+    to: Annotated[str, typer.Option(metavar="DIR", help="A new folder.")],
+    kind: Annotated[str, typer.Option("--as", metavar="KIND", help="dicom, nifti, nrrd, png, csv, or a plugin's.")],
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Write a result for other software, read it back and compare."""
+    task_of("export")
+    kinds = [exporter.name for exporter in manager.exporters()]
+    if kind not in kinds:
+        raise UsageError("verb.usage", found=f"--as is {kind}", expected=f"one of {', '.join(kinds)}")
+    folder = jobfolder.result_folder(result)
+    values = {"result": _whole(str(folder)), "to": _whole(to), "as_": kind, "yes": yes}
+    finish(do("export", values, as_json=as_json))
+
+
+def response(patient: Annotated[str, typer.Argument(metavar="PATIENT")], as_json: Json = False) -> None:
+    """Measure a patient's tumour over all visits, ours beside the published."""
+    finish(do("response", {"patient": patient}, as_json=as_json))
+
+
+def register(patient: Annotated[str, typer.Argument(metavar="PATIENT")], as_json: Json = False) -> None:
+    """Register a patient's visits to each other."""
+    finish(do("register", {"patient": patient}, as_json=as_json))
+
+
+def forecast(
+    source: Annotated[str, typer.Argument(metavar="PATIENT|TABLE.csv", help="A patient, or an existing table.")],
+    as_json: Json = False,
+) -> None:
+    """Forecast the next visit with its doubt."""
+    values = {"table": _whole(source)} if Path(source).is_file() else {"patient": source}
+    finish(do("forecast", values, as_json=as_json))
+
+
+def simulate(
+    out: Annotated[str, typer.Option(metavar="DIR", help="A new folder for the cohort.")] = "",
+    patients: Annotated[int | None, typer.Option(min=1, help="How many patients.")] = None,
+    visits: Annotated[int | None, typer.Option(min=1, help="How many visits each.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a cohort with known truth as DICOM folders."""
+    values = {"out": _whole(out), "patients": patients, "visits": visits, "seed": seed}
+    finish(do("simulate", values, seed=seed or 0, as_json=as_json))
+
+
+def train(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Manifest, pack or cohort; default: the demo's.")] = "",
+    preset: Annotated[Preset, typer.Option(help="Our network, or the seed paper's.")] = Preset.ours,
+    name: Annotated[str, typer.Option(metavar="N", help="Name of the new model.")] = "my-model",
+    epochs: Annotated[int | None, typer.Option(metavar="E", min=1)] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps per epoch.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1)] = None,
+    crop: Annotated[int | None, typer.Option(min=32, help="Pixels.")] = None,
+    seed: Seed = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the newest unfinished training of NAME.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a denoiser; Ctrl-C keeps the newest checkpoint."""
+    if resume:
+        folder = unfinished("train", name)
+        start.make_startable(folder)
+        finish(work_on(folder, as_json=as_json))
+    values = {
+        "data": _whole(data), "preset": preset.value, "name": name, "epochs": epochs, "steps": steps,
+        "batch": batch, "crop": crop, "seed": seed,
+    }  # fmt: skip
+    finish(do("train", values, seed=seed, as_json=as_json))
+
+
+def unfinished(task: str, name: str) -> Path:
+    """The newest job of a task and model name that can go on; raises MissingError("jobs.unknown")."""
+    for folder in reversed(jobfolder.list_jobs()):
+        job = jobfolder.read_job(folder)
+        if job.task == task and job.params.get("name") == name and jobfolder.state(folder) in jobfolder.STARTABLE:
+            return folder
+    raise MissingError("jobs.unknown", name=f"unfinished {task} {name}")
+
+
+def evaluate(
+    what: Annotated[Evaluated, typer.Argument(help="What to evaluate.")],
+    references: Annotated[
+        str, typer.Option(metavar="DATA", help="Pack or cohort with truth; default: the demo's.")
+    ] = "",
+    model: Annotated[list[str] | None, typer.Option(help="Models; default: all.")] = None,
+    level: Annotated[list[float] | None, typer.Option(help="Noise levels, of the maximum.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare models and classical filters on references nobody trained on."""
+    if what is Evaluated.forecast:
+        task_of("forecast", verb="evaluate forecast")
+    values = {"what": what.value, "references": _whole(references), "models": model or None, "levels": level or None}
+    finish(do("evaluate", values, as_json=as_json))
+
+
+def doctor(
+    quick: Annotated[bool, typer.Option("--quick", help="Leave the one-minute self-test out.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check interpreter, torch, CUDA, memory, disk and display, and denoise a made-up volume."""
+    finish(do("doctor", {"self_test": not quick}, as_json=as_json))
+
+
+def run(
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="A job folder, a job id or a unique end of one.")],
+    background: Annotated[bool, typer.Option("--background", help="Yield to other programs, show nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Be the worker of a job folder, here and now."""
+    place = Path(folder).absolute() if Path(folder).is_dir() else jobfolder.find_job(folder)
+    if background:
+        worker.lower_priority()
+        raise typer.Exit(worker.main(place))
+    finish(work_on(place, as_json=as_json))
+
+
+def task_of(name: str, verb: str = "") -> Any:
+    """The task of a verb; raises NotBuilt("verb.not_built") when nothing offers it."""
+    for task in manager.tasks():
+        if task.name == name:
+            return task
+    raise NotBuilt("verb.not_built", verb=verb or name)
+
+
+def do(task: str, values: dict[str, Any], *, seed: int = 0, as_json: bool) -> console.ConsoleProgress:
+    """Check the parameters, make a job folder claimed by this process and work on it to its end."""
+    from pydantic import ValidationError
+
+    known = task_of(task)
+    given = {key: value for key, value in values.items() if value is not None}
+    try:
+        params = manager.load(known.params).model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]).replace("_", " ") or "the parameters"
+        expected = first["msg"].removeprefix("Input should be ")
+        raise UsageError("verb.usage", found=f"{field} is {first['input']!r}"[:80], expected=expected) from error
+    record = params.model_dump(mode="json", exclude_unset=True)
+    folder = jobfolder.new_job(task, record, title=known.title, seed=seed, claim=True)
+    return work_on(folder, as_json=as_json, claimed=1)
+
+
+def work_on(folder: Path, *, as_json: bool, claimed: int | None = None) -> console.ConsoleProgress:
+    """Run the worker with progress on stderr and print its answer."""
+    echo = console.ConsoleProgress()
+    worker.main(folder, echo=echo, claimed=claimed)
+    ended = {key: value for key, value in echo.fields.items() if key in {"code", "sentence", "resumable"}}
+    if as_json:
+        console.print_json({"job": folder.name, "state": echo.end, **ended, **echo.answer})
+    else:
+        console.print_record(echo.answer)
+    if echo.end == "failed":
+        print(echo.fields["sentence"], file=sys.stderr)
+    elif echo.end == "stopped":
+        again = "run it again" if not echo.fields.get("resumable") else f"`tumordiff jobs resume {folder.name}` goes on"
+        print(f"Stopped; {again}.", file=sys.stderr)
+    return echo
+
+
+def finish(echo: console.ConsoleProgress) -> None:
+    """End the verb with the exit code of its job."""
+    code = worker.EXIT[echo.end]
+    raise typer.Exit(int(echo.fields.get("exit", code)) if echo.end == "failed" else code)
+
+
+def _whole(path: str) -> str:
+    """The absolute path, so that a job can be resumed from anywhere; empty stays empty."""
+    return str(Path(path).expanduser().absolute()) if path else ""
+
+
+def _require(path: str) -> None:
+    place = Path(path).expanduser()
+    if not place.exists():
+        raise MissingError("files.missing", place, name=place.name)
+
+
+def _require_free(out: str) -> None:
+    """Say before the long work, not after it, that the target is taken."""
+    place = Path(out).expanduser()
+    if place.is_file() or (place.is_dir() and any(place.iterdir())):
+        raise InputError("files.exists", place, name=place.name)
