@@ -1,9 +1,11 @@
 """One function mapped over many items in worker processes; results in any order, one failed item ends nothing."""
 
+import itertools
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -11,6 +13,7 @@ from tumordiff_core.progress import Progress
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,15 @@ class Outcome(Generic[Item, Answer]):
 def spread(
     function: Callable[[Item], Answer], items: Iterable[Item], *, processes: int | None = None, progress: Progress
 ) -> Iterator[Outcome[Item, Answer]]:
-    """Map ``function`` over ``items``: in this process for one process, else in a pool of spawned ones."""
-    todo = list(items)
-    count = min(processes or os.cpu_count() or 1, max(len(todo), 1))
+    """Map ``function`` over ``items``: in this process for one process, else in a pool of spawned ones.
+
+    ``items`` may be endless: they are taken a few at a time, from this thread.
+    """
+    todo = iter(items)
+    wanted = processes or os.cpu_count() or 1
+    first = list(itertools.islice(todo, wanted))
+    count = min(wanted, max(len(first), 1))
+    todo = itertools.chain(first, todo)
     if count == 1:
         for item in todo:
             progress.check()
@@ -37,14 +46,28 @@ def spread(
                 yield Outcome(item, None, error)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context) as pool:
-        waiting = {pool.submit(function, item): item for item in todo}
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent) as pool:
+        waiting: dict[Future[Answer], Item] = {}
         try:
-            for future in as_completed(waiting):
-                progress.check()
-                try:
-                    yield Outcome(waiting[future], future.result(), None)
-                except Exception as error:
-                    yield Outcome(waiting[future], None, error)
+            # Few items wait at a time, so that millions of them need no more memory than some.
+            while True:
+                for item in itertools.islice(todo, AHEAD * count - len(waiting)):
+                    waiting[pool.submit(function, item)] = item
+                if not waiting:
+                    return
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    progress.check()
+                    item = waiting.pop(future)
+                    try:
+                        yield Outcome(item, future.result(), None)
+                    except Exception as error:
+                        yield Outcome(item, None, error)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """A worker whose starter was killed must not wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
