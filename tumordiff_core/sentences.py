@@ -221,10 +221,7 @@ SENTENCES: dict[str, Sentence] = {
     "series.no_mask": Sentence(
         "this study records no mask {label}", "a recorded mask was expected", "index the study's mask files"
     ),
-    "mask.not_one": Sentence(
-        "{name} is not a mask file", "a DICOM Segmentation was expected", "choose another file"
-    ),
-    "mask.off_grid": Sentence(
+    "mask.other_grid": Sentence(
         "the mask {name} has {found}",
         "the grid of its series was expected",
         "do not measure with it; export it again",
@@ -358,6 +355,12 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "doctor.failed": Sentence(
         "{count} of {total} checks failed ({names})", "all of them were expected to pass", "see the advice beside each"
+    ),
+    # demo
+    "demo.part_failed": Sentence(
+        "a part of the demo, {part}, ended early ({reason})",
+        "a demo that runs through was expected",
+        "mend that, then start the demo again",
     ),
     # not built yet
     "verb.not_built": Sentence(

@@ -10,6 +10,7 @@ PLUGINS: tuple[str, ...] = (
     "tumordiff_core.exporters.nrrd",
     "tumordiff_core.imaging.readers",
     "tumordiff_core.known_collections.generic",
+    "tumordiff_core.tasks.demo",
     "tumordiff_core.tasks.denoise",
     "tumordiff_core.tasks.doctor",
     "tumordiff_core.tasks.evaluate",
