@@ -17,8 +17,21 @@ from tumordiff_core.errors import InputError, MissingError, UnsupportedError
 from tumordiff_core.plugins.specs import Header
 from tumordiff_core.progress import Progress
 
+try:
+    import resource
+except ImportError:
+    resource = None  # type: ignore[assignment]
+
 BY_OFFSET = {EXPLICIT_LITTLE, IMPLICIT_LITTLE}
 COLOURS = {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR"}
+
+
+def allow_here(most_bytes: int) -> None:
+    """Let this process decode untrusted files itself, within ``most_bytes`` of address space where that exists."""
+    if resource is not None:
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        limit = most_bytes if hard == resource.RLIM_INFINITY else min(most_bytes, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 def stored_type(header: Header) -> np.dtype[Any]:

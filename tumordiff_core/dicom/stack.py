@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,79 @@ def read_phases(
         stack.append(rescaled(pixels.read_stored(phase, progress=told), phase))
         told.advance()
     return np.stack(stack), geometry
+
+
+@dataclass(frozen=True)
+class StoredPhase:
+    """One phase as its files hold it.
+
+    Parameters
+    ----------
+    values : stored integers [slice, row, column], or float32 in rescaled units where slopes differ between slices
+    slope, intercept : rescaled value = stored * slope + intercept
+    geometry : its grid; of 1 mm voxels at the origin where ``positioned`` is False
+    missing : slices without a file, zero in ``values``
+    window : (center, width) in rescaled units where all files agree on one, else ``None``
+    """
+
+    values: npt.NDArray[Any]
+    slope: float
+    intercept: float
+    geometry: Geometry
+    headers: tuple[Header, ...]
+    positioned: bool = True
+    missing: tuple[int, ...] = ()
+    window: tuple[float, float] | None = None
+
+
+def read_stored_phase(headers: Sequence[Header], *, progress: Progress | None = None) -> StoredPhase:
+    """One phase for viewing: a gap becomes an empty slice, and a phase without positions a plain stack.
+
+    Raises InputError("dicom.no_image", "dicom.rescale", "dicom....") or UnsupportedError.
+    """
+    parts = order.order_series(headers)
+    if not parts:
+        path = Path(headers[0]["path"])
+        raise InputError("dicom.no_image", path, name=path.name)
+    ordered, slices = parts[0], parts[0].phases[0]
+    read = pixels.read_stored(slices, progress=progress)
+    missing = tuple(m.slice_index for m in ordered.missing if m.phase == 0)
+    values, slope, intercept = read, 1.0, 0.0
+    table = slopes(slices)
+    if (table == table[0]).all():
+        slope, intercept = (float(v) for v in table[0])
+    else:
+        values = rescaled(read, slices)
+    geometry = order.grid(slices) if ordered.positioned else Geometry(read.shape, (1.0, 1.0, 1.0))
+    if missing:
+        values, geometry = _with_gaps(values, geometry, missing)
+    return StoredPhase(
+        values, slope, intercept, geometry, slices, ordered.positioned, missing, common_window(slices),
+    )  # fmt: skip
+
+
+def _with_gaps(
+    values: npt.NDArray[Any], geometry: Geometry, missing: tuple[int, ...]
+) -> tuple[npt.NDArray[Any], Geometry]:
+    """Present slices [slice, row, column] in their slots, zero elsewhere, and the grid of all slots."""
+    total = len(values) + len(missing)
+    whole = np.zeros((total, *values.shape[1:]), dtype=values.dtype)
+    whole[[k for k in range(total) if k not in missing]] = values
+    step_mm = geometry.spacing_mm[0] * (len(values) - 1) / (total - 1)
+    spacing = (round(step_mm, 6), *geometry.spacing_mm[1:])
+    return whole, replace(geometry, shape=(total, *geometry.shape[1:]), spacing_mm=spacing)
+
+
+def common_window(headers: Sequence[Header]) -> tuple[float, float] | None:
+    """The (center, width) that all files agree on; the first of several that a file offers."""
+    found = set()
+    for header in headers:
+        pair = [header.get(keyword) for keyword in ("WindowCenter", "WindowWidth")]
+        center, width = (one[0] if isinstance(one, tuple) else one for one in pair)
+        if not isinstance(center, float) or not isinstance(width, float) or not width > 1:
+            return None
+        found.add((center, width))
+    return found.pop() if len(found) == 1 else None
 
 
 def slopes(headers: Sequence[Header]) -> npt.NDArray[np.float64]:
