@@ -68,6 +68,11 @@ def spread(
 
 def _end_with_parent() -> None:
     """A worker whose starter was killed must not wait for work for ever."""
+    threading.Thread(target=_follow, daemon=True).start()
+
+
+def _follow() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        parent.join()
+        os._exit(1)
