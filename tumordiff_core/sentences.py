@@ -210,6 +210,15 @@ SENTENCES: dict[str, Sentence] = {
     "series.mixed": Sentence(
         "the series mixes {count} orientations or grids", "one grid was expected", "choose another series"
     ),
+    "mask.other_grid": Sentence(
+        "{name} has {found}", "frames on the grid of its images were expected", "choose the series it was made from"
+    ),
+    "map.not_one": Sentence(
+        "{description} is no derived map", "a SER or PE map was expected", "choose a series that ends in SER or PE"
+    ),
+    "clinical.unreadable": Sentence(
+        "{name} could not be read as a table", "an undamaged workbook or CSV file was expected", "save it again as .xlsx"
+    ),
     "series.is_mask": Sentence(
         "{description} is a mask", "measured images were expected", "choose the series it belongs to"
     ),

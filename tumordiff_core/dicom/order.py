@@ -81,8 +81,10 @@ def _vector(header: Header, keyword: str, count: int) -> tuple[float, ...] | Non
 
 def place_mm(header: Header) -> float:
     """Distance of a slice along its own normal, in mm."""
-    orientation = np.asarray(header["ImageOrientationPatient"], dtype=float)
-    return float(np.cross(orientation[:3], orientation[3:]) @ np.asarray(header["ImagePositionPatient"], dtype=float))
+    # Plain arithmetic: for one vector numpy takes ten times as long, and this is asked of every file.
+    a, b, c, d, e, f = (float(v) for v in header["ImageOrientationPatient"])
+    x, y, z = (float(v) for v in header["ImagePositionPatient"])
+    return (b * f - c * e) * x + (c * d - a * f) * y + (a * e - b * d) * z
 
 
 def instance_order(header: Header) -> tuple[int, str, str, str]:

@@ -1,11 +1,10 @@
 """Any other DICOM: time points from tags or dates, roles from tags, dynamic series by repeated positions."""
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable
 from pathlib import Path
 
-from tumordiff_core.dicom import order, study
-from tumordiff_core.dicom.stack import phase_of
+from tumordiff_core.dicom import phases as acquisition
+from tumordiff_core.dicom import study
 from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.plugins.specs import (
     Collection,
@@ -15,13 +14,9 @@ from tumordiff_core.plugins.specs import (
     PatientRecord,
     Recorded,
     Role,
-    SeriesRecord,
     StudyRecord,
     TimePoint,
 )
-
-EARLY_S, LATE_S = 150.0, 450.0
-FEWEST_SLICES = 8
 
 
 @hookimpl
@@ -61,44 +56,9 @@ def roles(one: StudyRecord) -> dict[str, Role]:
 
 def phases(one: StudyRecord) -> list[Dynamic]:
     """Every MR series whose positions all repeat, with times from its acquisition times."""
-    found = (_dynamic(series) for series in one.series if study.role_by_tags(series) == "other")
+    asked = (s for s in one.series if s.modality == "MR" and study.role_by_tags(s) == "other")
+    found = (acquisition.merged(series.uid, series.headers) for series in asked)
     return [dynamic for dynamic in found if dynamic is not None]
-
-
-def _dynamic(series: SeriesRecord) -> Dynamic | None:
-    parts = order.order_series(series.headers)
-    if len(parts) != 1 or series.modality != "MR":
-        return None
-    part = parts[0]
-    if len(part.phases) < 2 or part.slices < FEWEST_SLICES:
-        return None
-    starts = [order.start_s(phase) for phase in part.phases]
-    known = [s for s in starts if s is not None]
-    # Without a recorded injection the contrast is taken to arrive with the second phase.
-    injection = starts[1] if len(known) == len(starts) and len(set(known)) == len(known) else None
-    since = [None if injection is None or s is None else s - injection for s in starts]
-    half = _half_duration(since)
-    middle = [None if s is None or half is None else s + half for s in since]
-    early, late = early_and_late(middle)
-    rows = tuple(phase_of(n, p, since[n], middle[n]) for n, p in enumerate(part.phases))
-    return Dynamic((series.uid,), rows, early, late, not part.missing, part.remark)
-
-
-def _half_duration(since: Sequence[float | None]) -> float | None:
-    steps = [b - a for a, b in pairwise(since[1:]) if a is not None and b is not None]
-    return min(steps) / 2 if steps and min(steps) > 0 else 0.0 if since[0] is not None else None
-
-
-def early_and_late(effective_s: Sequence[float | None]) -> tuple[int | None, int | None]:
-    """Phases nearest 150 s and 450 s after injection; with two phases after contrast these two."""
-    after = [(n, t) for n, t in enumerate(effective_s) if t is not None and t > 0]
-    if len(after) < 2:
-        return (after[0][0] if after else None), None
-    if len(after) == 2:
-        return after[0][0], after[1][0]
-    early = min(after, key=lambda pair: abs(pair[1] - EARLY_S))[0]
-    late = min((p for p in after if p[0] > early), key=lambda pair: abs(pair[1] - LATE_S), default=(None, 0.0))[0]
-    return early, late
 
 
 def recorded(one: StudyRecord) -> Recorded | None:

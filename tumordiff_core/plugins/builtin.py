@@ -9,6 +9,7 @@ PLUGINS: tuple[str, ...] = (
     "tumordiff_core.exporters.npy",
     "tumordiff_core.exporters.nrrd",
     "tumordiff_core.imaging.readers",
+    "tumordiff_core.known_collections.ispy1.collection",
     "tumordiff_core.known_collections.generic",
     "tumordiff_core.tasks.demo",
     "tumordiff_core.tasks.denoise",
