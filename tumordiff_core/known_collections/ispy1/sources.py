@@ -81,7 +81,7 @@ def find(one: StudyRecord, *, named: Collection[str] = (), total: int | None = N
     """
     ser = next((s for s in one.series if study.role_by_tags(s) == "ser_map" or is_map(s, "SER")), None)
     if ser is None:
-        return _without_map(one, side)
+        return _without_map(one, named, side)
     size = len(ser.headers)
     first, evidence = _first(one, ser, size, named, side)
     if first is None:
@@ -125,12 +125,10 @@ def _first(
     one: StudyRecord, ser: SeriesRecord, size: int, named: Collection[str], side: str
 ) -> tuple[SeriesRecord | None, str]:
     """The series that holds the phase before contrast."""
-    acquired = [s for s in one.series if s.modality == "MR" and s is not ser and not _is_derived(s)]
-    if named:
-        wanted = set(named)
-        holders = [s for s in acquired if any(h.get("SOPInstanceUID") in wanted for h in s.headers)]
-        if holders:
-            return min(holders, key=_time_key), "its masks name the source images"
+    acquired = [s for s in one.series if s.modality == "MR" and not _is_derived(s)]
+    holder = _holder(acquired, named)
+    if holder is not None:
+        return holder, "its masks name the source images"
     number = (ser.number or 0) // 10_000
     base = re.sub(r":\s*SER$", "", ser.description)
     whole = [s for s in acquired if len(s.headers) % size == 0]
@@ -153,6 +151,13 @@ def _first(
         if placed:
             return min(placed, key=_time_key), evidence
     return None, ""
+
+
+def _holder(series: Sequence[SeriesRecord], named: Collection[str]) -> SeriesRecord | None:
+    """The earliest series that holds an image which the masks name."""
+    wanted = set(named)
+    holders = [s for s in series if any(h.get("SOPInstanceUID") in wanted for h in s.headers)] if wanted else []
+    return min(holders, key=_time_key, default=None)
 
 
 def _sided(series: Sequence[SeriesRecord], side: str) -> list[SeriesRecord]:
@@ -275,8 +280,12 @@ def _limited(parts: Sequence[Part], total: int) -> tuple[Part, ...]:
     return tuple(kept)
 
 
-def _without_map(one: StudyRecord, side: str) -> Source | None:
-    """The likeliest acquisition of a study that was never analysed: most phases on one grid, on the tumour's side."""
+def _without_map(one: StudyRecord, named: Collection[str], side: str) -> Source | None:
+    """The likeliest acquisition of a study without maps: the one its masks name, else most phases on one grid.
+
+    The tumour's side decides where both sides were scanned.
+    """
+    holder = _holder([s for s in one.series if s.modality == "MR"], named)
     parts = [
         part_of(s)
         for s in one.series
@@ -285,6 +294,8 @@ def _without_map(one: StudyRecord, side: str) -> Source | None:
     usable = [p for p in parts if p.phases and p.grid is not None and len(p.phases[0]) >= FEWEST_SLICES]
     best: Source | None = None
     for part in sorted(usable, key=lambda p: _time_key(p.series)):
+        if holder is not None and part.series is not holder:
+            continue
         alone = len(part.phases) >= FEWEST_PHASES
         others = [p for p in usable if p is not part and _may_follow(p.series, part.series)]
         found = Source((part,) if alone else (part, *_followers(part, others)), "positions and times")
