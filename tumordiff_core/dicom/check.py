@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from highdicom import _standard_utils
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 TIMEOUT_S = 60
@@ -16,8 +17,8 @@ TIMEOUT_S = 60
 def missing_attributes(data: Dataset) -> list[str]:
     """Attributes that the standard requires of this object and that are absent, or empty where they must not be.
 
-    Walks the mandatory modules, and every optional one of which a required attribute is present (that is what
-    catches a missing ClinicalTrialSiteName). Attributes inside sequences are looked at where the sequence is.
+    Walks the mandatory modules, and every optional one of which an attribute is present (that is what catches a
+    missing ClinicalTrialSiteName). Attributes inside sequences are looked at where the sequence is.
 
     Returns
     -------
@@ -28,8 +29,8 @@ def missing_attributes(data: Dataset) -> list[str]:
     faults = []
     for module in _standard_utils.get_iod_module_map()[object_kind]:
         rules = modules[module["key"]]
-        own = [rule for rule in rules if not rule["path"] and rule["type"] in {"1", "2"}]
-        if module["usage"] == "M" or any(rule["keyword"] in data for rule in own):
+        own = [rule for rule in rules if not rule["path"]]
+        if module["usage"] == "M" or any(_holds(data, rule["keyword"]) for rule in own):
             faults += [f"{fault} ({module['key']})" for rule in rules if (fault := _fault(data, rule))]
     return list(dict.fromkeys(faults))
 
@@ -38,11 +39,17 @@ def _fault(data: Dataset, rule: dict[str, Any]) -> str:
     if rule["type"] not in {"1", "2"}:
         return ""
     for item in _items(data, rule["path"]):
-        if rule["keyword"] not in item:
+        if not _holds(item, rule["keyword"]):
             return f"type {rule['type']} {'.'.join([*rule['path'], rule['keyword']])} is absent"
         if rule["type"] == "1" and item[rule["keyword"]].is_empty:
             return f"type 1 {'.'.join([*rule['path'], rule['keyword']])} is empty"
     return ""
+
+
+def _holds(data: Dataset, keyword: str) -> bool:
+    """Whether an attribute is there; overlays and curves repeat over groups and have no tag of their own."""
+    tag = tag_for_keyword(keyword)
+    return tag is not None and tag in data
 
 
 def _items(data: Dataset, path: Sequence[str]) -> list[Dataset]:
@@ -58,9 +65,22 @@ def validator() -> str | None:
     return str(beside) if beside.is_file() else shutil.which("dciodvfy")
 
 
-def validator_errors(program: str, path: Path) -> list[str]:
-    """The lines of dciodvfy that start with ``Error``: it is the text that counts, not the exit status."""
+def validated(path: Path) -> dict[str, Any]:
+    """What dciodvfy says of one file: ``validator`` (its name, empty where it is not installed), errors, warnings."""
+    program = validator()
+    if program is None:
+        return {"validator": "", "validator_errors": [], "validator_warnings": []}
+    lines = validator_lines(program, path)
+    return {
+        "validator": "dciodvfy",
+        "validator_errors": [line for line in lines if line.startswith("Error")],
+        "validator_warnings": [line for line in lines if line.startswith("Warning")],
+    }
+
+
+def validator_lines(program: str, path: Path) -> list[str]:
+    """What dciodvfy prints about a file: it is the text that counts, not the exit status."""
     done = subprocess.run(
         [program, str(path)], capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S, check=False
     )
-    return [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")]
+    return (done.stdout + done.stderr).splitlines()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from tumordiff_core.plugins.hookspecs import hookimpl
-from tumordiff_core.plugins.specs import Exporter, Finding
+from tumordiff_core.plugins.specs import EXPORT_REPORT, Exporter, Finding
 
 if TYPE_CHECKING:
     from tumordiff_core.progress import Progress
@@ -52,6 +52,8 @@ def write(result: "Result", folder: Path, options: Options, *, progress: "Progre
         csv.writer(text, lineterminator="\n").writerows([("name", "value"), *rows])
         files.write_bytes(folder / "figures.csv", text.getvalue().encode())
         written.append(folder / "figures.csv")
+    total = sum(path.stat().st_size for path in written)
+    files.write_json(folder / EXPORT_REPORT, {"files": len(written), "bytes": total})
     return written
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, Field
 
 from tumordiff_core.plugins.hookspecs import hookimpl
-from tumordiff_core.plugins.specs import Exporter, Finding
+from tumordiff_core.plugins.specs import EXPORT_REPORT, Exporter, Finding
 
 if TYPE_CHECKING:
     from tumordiff_core.progress import Progress
@@ -35,10 +35,17 @@ def check(result: "Result", options: Options) -> list[Finding]:
 
 
 def write(result: "Result", folder: Path, options: Options, *, progress: "Progress") -> list[Path]:
-    """Write one file; raises SpaceError, GeometryError("geometry.sheared")."""
-    from tumordiff_core.imaging import formats
+    """Write one file and read it back; raises SpaceError, GeometryError("geometry.sheared"), InputError."""
+    from tumordiff_core import files
+    from tumordiff_core.imaging import comparison, formats
+    from tumordiff_core.imaging.volume import require_finite
 
     progress.stage("write")
+    volume = result.volume(options.array)
+    require_finite(volume.values)
     path = folder / options.file_name
-    formats.write(result.volume(options.array), path)
+    formats.write(volume, path)
+    progress.stage("read back")
+    report = comparison.round_trip(formats.read(path), volume)
+    files.write_json(folder / EXPORT_REPORT, {"files": 1, "bytes": path.stat().st_size, **report})
     return [path]
