@@ -4,6 +4,7 @@ import os
 import stat
 import warnings
 import zlib
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,11 +25,17 @@ _SEQUENCE_END = bytes.fromhex("feffdde000000000")
 _memo = Memo()
 
 
-def read_header(path: Path, *, memo: Memo | None = None) -> dict[str, Any]:
+def read_header(
+    path: Path, *, memo: Memo | None = None, doubtful: Callable[[Path], dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """The catalogue tags of one file by keyword, and where its pixels lie.
 
     Beside the keywords of ``dicom/tags.py`` the record holds ``path, size, mtime_ns, TransferSyntaxUID,
     pixel_offset, pixel_length`` (-1 encapsulated, 0 none) and ``remarks``, codes of what is odd about the file.
+
+    Parameters
+    ----------
+    doubtful : reads what the strict way leaves; ``None`` for pydicom in this process
 
     Raises
     ------
@@ -44,7 +51,7 @@ def read_header(path: Path, *, memo: Memo | None = None) -> dict[str, Any]:
         facts = os.fstat(file)
         if not stat.S_ISREG(facts.st_mode):
             raise _unreadable(path, "not a regular file")
-        header = _read(file, facts.st_size, path, memo or _memo)
+        header = _read(file, facts.st_size, path, memo or _memo, doubtful or read_with_pydicom)
     except OSError as error:
         raise _unreadable(path, error.strerror or "no access") from error
     finally:
@@ -58,7 +65,9 @@ def _unreadable(path: Path, reason: str) -> InputError:
     return InputError("dicom.unreadable", path, name=path.name, reason=reason)
 
 
-def _read(file: int, size: int, path: Path, memo: Memo) -> dict[str, Any]:
+def _read(
+    file: int, size: int, path: Path, memo: Memo, doubtful: Callable[[Path], dict[str, Any]]
+) -> dict[str, Any]:
     if size == 0:
         raise InputError("dicom.empty_file", path, name=path.name)
     try:
@@ -67,7 +76,7 @@ def _read(file: int, size: int, path: Path, memo: Memo) -> dict[str, Any]:
         _check_pixels(header, file, size, path)
         return header
     except Doubt:
-        return read_with_pydicom(path)
+        return doubtful(path)
 
 
 def _layout(file: int, size: int, path: Path, memo: Memo) -> tuple[bytes, Layout]:
