@@ -60,7 +60,7 @@ def new_job(
 ) -> Path:
     """Make a job folder, whole, and return it; ``claim`` makes this very process its first worker."""
     now = datetime.now(UTC)
-    job_id = f"{now:%Y%m%d-%H%M%S}-{task}-{secrets.token_hex(2)}"
+    job_id = _free_id(task, now)
     target = root() / job_id
     record = {
         "format": FORMAT, "id": job_id, "task": task, "title": title or task, "params": params,
@@ -72,6 +72,14 @@ def new_job(
         if claim:
             (partial / "worker.1.json").write_text(json.dumps(worker_identity()), "utf-8")
     return target
+
+
+def _free_id(task: str, now: datetime) -> str:
+    """An id that no job has: of some hundred jobs made in one second two would draw the same four digits."""
+    while True:
+        job_id = f"{now:%Y%m%d-%H%M%S}-{task}-{secrets.token_hex(2)}"
+        if not (root() / job_id).exists():
+            return job_id
 
 
 def worker_identity() -> dict[str, Any]:
