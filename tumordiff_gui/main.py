@@ -22,6 +22,10 @@ from tumordiff_core import paths
 MODULES = (
     "tumordiff_gui.modules.browse.module",
     "tumordiff_gui.modules.read.module",
+    "tumordiff_gui.modules.denoise.module",
+    "tumordiff_gui.modules.response.module",
+    "tumordiff_gui.modules.jobs.module",
+    "tumordiff_gui.modules.plugins.module",
 )
 AFTER_FIRST_PAINT = (
     "numpy", "psygnal", "pydantic", "pluggy", "psutil", "PySide6.QtSvg", "tumordiff_core.settings",

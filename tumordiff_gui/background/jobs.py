@@ -21,6 +21,7 @@ LIST_EVERY_S = 1.5
 MOST_UPDATES_PER_S = 5
 SLICE_S = 0.02
 KEPT_EVENTS = 2000
+LONGEST_LOG = 64 * 1024
 
 
 @dataclass
@@ -137,7 +138,7 @@ class Jobs(QObject):
             return None
         self._follow(folder)
         self.listed.emit()
-        QTimer.singleShot(0, self._start_queued)
+        QTimer.singleShot(0, self, self._start_queued)
         return folder.name
 
     def _start_queued(self) -> None:
@@ -165,7 +166,7 @@ class Jobs(QObject):
         """Ask a job to stop after this ``step``, this ``epoch``, or ``now``."""
         start.stop(self.job(job_id).folder, word)
         if word == "now":
-            QTimer.singleShot(round((start.GRACE_S + 0.5) * 1000), lambda: self._end(job_id))
+            QTimer.singleShot(round((start.GRACE_S + 0.5) * 1000), self, lambda: self._end(job_id))
         self._now(job_id)
 
     def _end(self, job_id: str) -> None:
@@ -191,7 +192,7 @@ class Jobs(QObject):
             return None
         self._follow(folder)
         self.listed.emit()
-        QTimer.singleShot(0, self._start_queued)
+        QTimer.singleShot(0, self, self._start_queued)
         return folder.name
 
     def delete(self, job_id: str) -> None:
@@ -324,8 +325,24 @@ def _apply(view: JobView, event: dict[str, Any]) -> None:
 
 def traceback_of(view: JobView) -> str:
     """The newest kept traceback of a job, for those who want it; empty when there is none."""
-    kept = sorted(view.folder.glob("traceback.*.txt"))
+    kept = sorted(view.folder.glob("traceback.*.txt"), key=_attempt)
     return kept[-1].read_text("utf-8") if kept else ""
+
+
+def log_of(view: JobView) -> str:
+    """The end of the newest log file of a job; empty when there is none."""
+    kept = sorted(view.folder.glob("log.*.txt"), key=_attempt)
+    if not kept:
+        return ""
+    with kept[-1].open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - LONGEST_LOG))
+        return file.read().decode("utf-8", errors="replace")
+
+
+def _attempt(file: Path) -> int:
+    number = file.name.split(".")[1]
+    return int(number) if number.isdigit() else 0
 
 
 def write_params(view: JobView) -> dict[str, Any]:

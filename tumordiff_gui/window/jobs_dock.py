@@ -1,9 +1,7 @@
 """The jobs dock: every job with stage, progress and time left; stop, resume, retry; its result one click away."""
 
-import time
-
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -18,18 +16,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tumordiff_core import units
 from tumordiff_gui import words
-from tumordiff_gui.background.jobs import Jobs, JobView, traceback_of
+from tumordiff_gui.background.job_text import STATE_ICONS, details_text, left_text, row_text
+from tumordiff_gui.background.jobs import Jobs, JobView
+from tumordiff_gui.background.machine import Machine, load_text
 from tumordiff_gui.state.desk import Desk
-from tumordiff_gui.theme import icons
+from tumordiff_gui.theme import apply, icons
 
 MOST_ROWS = 40
-STATE_ICONS = {
-    "queued": ("progress-clock", "secondary"), "running": ("play", "accent"), "stopping": ("pause", "warning"),
-    "done": ("check-circle-outline", "good"), "stopped": ("stop", "secondary"),
-    "failed": ("alert-circle-outline", "error"), "lost": ("alert-outline", "warning"),
-}  # fmt: skip
 
 
 class Row(QFrame):
@@ -93,34 +87,13 @@ class Row(QFrame):
         fraction = view.fraction
         self.bar.setRange(0, 0 if fraction is None and view.state == "running" else 1000)
         self.bar.setValue(round(1000 * (fraction or 0)))
-        running = view.state == "running" and view.left_s is not None
-        self.left.setText(words.JOB_LEFT.format(left=units.format_duration(view.left_s)) if running else "")
+        self.left.setText(left_text(view))
         self.stop.setVisible(view.active)
         self.stop.setEnabled(view.state != "stopping")
         self.resume.setVisible(view.state in {"stopped", "lost"})
         self.retry.setVisible(view.state in {"failed", "stopped"})
         self.details.setVisible(view.state in {"failed", "lost"})
         self.open.setVisible(view.state == "done" and view.result is not None)
-
-
-def row_text(view: JobView) -> str:
-    """Stage and count while it runs, the sentence when it failed, else its state."""
-    if view.sentence:
-        return view.sentence
-    if view.state in {"running", "stopping"} and view.stage:
-        count = "" if not view.total else words.JOB_COUNT.format(done=round(view.done), total=round(view.total))
-        stage = words.JOB_STAGE.format(stage=view.stage, count=count).strip()
-        return stage if view.state == "running" else f"{words.JOB_STATES['stopping']}, {stage}"
-    text = words.JOB_STATES[view.state]
-    if view.ended_s is not None:
-        text = f"{text}  {time.strftime('%d.%m. %H:%M', time.localtime(view.ended_s))}"
-    return text
-
-
-def details_text(view: JobView) -> str:
-    """Sentence, warnings, log and traceback of a job, for the details dialogue."""
-    parts = [view.sentence, *view.warnings, *view.log[-200:], traceback_of(view)]
-    return "\n".join(part for part in parts if part) or words.NO_DETAILS
 
 
 class JobsDock(QFrame):
@@ -149,6 +122,14 @@ class JobsDock(QFrame):
         title.setProperty("role", "title")
         self._count = QLabel()
         self._count.setProperty("role", "secondary")
+        self._load = QLabel()
+        self._load.setProperty("role", "secondary")
+        self._load.setFont(apply.font(12, tabular=True))
+        self.machine = Machine(self)
+        self.machine.told.connect(lambda load: self._load.setText(load_text(load)))
+        more = QPushButton(words.ALL_JOBS)
+        more.setProperty("role", "flat")
+        more.clicked.connect(lambda: desk.show_module("jobs"))
         close = QToolButton()
         close.setIcon(icons.icon("close", "secondary"))
         close.setAccessibleName(words.DISMISS)
@@ -156,6 +137,8 @@ class JobsDock(QFrame):
         head.addWidget(title)
         head.addSpacing(12)
         head.addWidget(self._count, 1)
+        head.addWidget(self._load)
+        head.addWidget(more)
         head.addWidget(close)
         column.addLayout(head)
         self._list = QWidget()
@@ -179,7 +162,12 @@ class JobsDock(QFrame):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
+        self.machine.begin()
         self._relist()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.machine.end()
 
     def _relist(self) -> None:
         self._recount()

@@ -17,6 +17,7 @@ from tumordiff_core.errors import TumorDiffError
 from tumordiff_core.plugins import manager, specs
 from tumordiff_gui import words
 from tumordiff_gui.actions import ACTIONS, Action, Actions
+from tumordiff_gui.background.job_text import details_text
 from tumordiff_gui.background.watchdog import Watchdog
 from tumordiff_gui.context import build
 from tumordiff_gui.state.undo import Undo
@@ -26,13 +27,14 @@ from tumordiff_gui.views.placeholder import Placeholder
 from tumordiff_gui.window import dialogues, view_actions
 from tumordiff_gui.window.chooser import Choice, Chooser
 from tumordiff_gui.window.frame import Window
-from tumordiff_gui.window.jobs_dock import JobsDock, details_text
+from tumordiff_gui.window.jobs_dock import JobsDock
 from tumordiff_gui.window.keys import Keys
 
 MEMORY_EVERY_MS = 3000
 SAID_FOR_MS = 8000
 SAVE_AFTER_MS = 1500
-RESULT_MODULES = {"denoised": "denoise", "response": "response", "model": "train", "export": "export"}
+RESULT_MODULES = {"denoised": "denoise", "response": "response", "model": "train", "export": "export",
+                  "cohort": "browse", "index": "browse"}  # fmt: skip
 QT_SILENT = ("does not support propagateSizeHints", "This plugin does not support")
 
 
@@ -275,6 +277,8 @@ class Wiring(QObject):
         wanted = RESULT_MODULES.get(str(kind))
         if wanted in self.specs:
             self.show_module(wanted)
+        else:
+            self.say(words.NO_MODULE_FOR_RESULT.format(kind=kind, name=folder.parent.name))
 
     # actions of the window
 
