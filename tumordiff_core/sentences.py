@@ -161,6 +161,83 @@ SENTENCES: dict[str, Sentence] = {
     "dicom.too_deep": Sentence(
         "{name} nests its tags too deeply", "at most a few levels were expected", "do not trust this file"
     ),
+    "dicom.no_signature": Sentence(
+        "{name} has no DICOM signature and could not be read as one",
+        "a DICOM file was expected",
+        "copy it again from its source",
+    ),
+    "dicom.repeated": Sentence(
+        "{name} repeats element {tag} with two values", "one value was expected", "copy it again from its source"
+    ),
+    "dicom.odd_length": Sentence(
+        "{name} states one byte of pixels less than it holds", "an even length was expected", "nothing needs doing"
+    ),
+    "dicom.trailing": Sentence(
+        "{bytes} bytes after the end of {name} were ignored", "nothing was expected there", "nothing needs doing"
+    ),
+    "dicom.syntax_lies": Sentence(
+        "{name} names another transfer syntax than its bytes have",
+        "both to agree was expected",
+        "it was read by its bytes; check the values",
+    ),
+    "dicom.character_set": Sentence(
+        "text of {name} does not fit its character set",
+        "a known character set was expected",
+        "look at names with care",
+    ),
+    "dicom.bad_number": Sentence(
+        "{name}: {value} is not a valid number", "a number was expected", "the value was left out"
+    ),
+    "dicom.declares_too_much": Sentence(
+        "{name} declares {declared_gb} GB of pixels but holds {found_mb} MB",
+        "an image of usual size was expected",
+        "copy it again",
+    ),
+    "dicom.stream_differs": Sentence(
+        "{name}: the compressed image is {found}", "{expected} was expected by the header", "do not trust this file"
+    ),
+    "dicom.frame_table": Sentence(
+        "{name}: the frame table is wrong, {found} frames were found",
+        "{expected} frames were expected",
+        "export it again",
+    ),
+    "dicom.decoder_died": Sentence(
+        "{name} ended or blocked its decoder", "sound pixels were expected", "do not trust this file"
+    ),
+    "dicom.mosaic": Sentence(
+        "{name} is a mosaic without a count of slices", "the maker's private tag was expected", "export single slices"
+    ),
+    "dicom.bit_layout": Sentence(
+        "the high bit is {high}", "the last of {bits} stored bits was expected", "values were cut to these bits; check them"
+    ),
+    "dicom.negative": Sentence(
+        "{percent} % of the values are negative", "MR values above 0 were expected", "check the signedness of the series"
+    ),
+    "dicom.mixed_formats": Sentence(
+        "the slices use {count} pixel formats", "one format was expected", "each was read in its own; check the values"
+    ),
+    "dicom.same_uid": Sentence(
+        "{name} has the identifier of {other} but other content",
+        "one content per identifier was expected",
+        "keep one of the two",
+    ),
+    "series.doubled": Sentence(
+        "{count} slices lie twice at the same place", "one file per place was expected", "the lower number was used"
+    ),
+    "series.uneven": Sentence(
+        "the slice distance varies from {low_mm} to {high_mm} mm",
+        "equal distances were expected",
+        "do not measure volumes on it",
+    ),
+    "series.tilted": Sentence(
+        "the stack is tilted by {degrees} degrees", "slices along their normal were expected", "measure with care"
+    ),
+    "series.several_orientations": Sentence(
+        "the series has {count} orientations or grids", "one was expected", "only the largest is shown"
+    ),
+    "series.bad_spacing": Sentence(
+        "the {what} is {value}", "a valid one was expected", "measurements are off; use it for viewing only"
+    ),
     "dicom.no_image": Sentence("{name} holds no image", "pixels were expected", "choose another series"),
     "dicom.no_size": Sentence(
         "{name} has no image size", "Rows and Columns above 0 were expected", "copy it again from its source"
@@ -268,6 +345,68 @@ SENTENCES: dict[str, Sentence] = {
         "the weights of {name} do not fit its architecture",
         "every tensor of the card's network was expected",
         "install the model again",
+    ),
+    # catalogue
+    "catalogue.read_only": Sentence(
+        "{name} cannot be written to", "a writable catalogue was expected", "check the permissions of its folder"
+    ),
+    "catalogue.busy": Sentence(
+        "another program holds the catalogue", "a free catalogue was expected", "try again in a moment"
+    ),
+    "catalogue.damaged": Sentence(
+        "{name} is damaged", "a sound catalogue was expected", "import your folders again; your edits are kept"
+    ),
+    "catalogue.set_aside": Sentence(
+        "the catalogue was damaged",
+        "a sound one was expected",
+        "it was kept as {name}; import your other folders again, too",
+    ),
+    "catalogue.unknown": Sentence(
+        "{kind} {name} is not in the catalogue", "one that was imported was expected", "import its folder"
+    ),
+    "catalogue.overtaken": Sentence(
+        "someone else changed this meanwhile", "the state you saw was expected", "look at it again, then change it"
+    ),
+    # import
+    "index.nothing": Sentence(
+        "nothing was named", "a folder, file, archive or table was expected", "name what to import"
+    ),
+    "index.folder": Sentence(
+        "folder {name} could not be read ({reason})", "a readable folder was expected", "check its permissions"
+    ),
+    "index.unknown_table": Sentence(
+        "no collection finds clinical facts in {name}",
+        "a table of a known collection was expected",
+        "check the names of its columns",
+    ),
+    "index.volume_file": Sentence(
+        "{name} is a volume without patient and visit",
+        "DICOM files were expected",
+        "denoise it directly by its name",
+    ),
+    "index.archive_inside": Sentence(
+        "{name} is an archive inside a folder", "unpacked files were expected", "import the archive by itself"
+    ),
+    "dicom.dicomdir": Sentence(
+        "{name} is the table of contents of a disk", "images were expected", "nothing: its images were read themselves"
+    ),
+    "dicom.same_uid": Sentence(
+        "{name} has the UID of {other} but other content", "one image per UID was expected", "keep the right one only"
+    ),
+    "archive.unreadable": Sentence(
+        "archive {name} could not be unpacked", "a complete zip or gzip file was expected", "copy it again"
+    ),
+    "archive.member": Sentence(
+        "archive member {name} could not be unpacked", "a plain file was expected", "unpack it yourself"
+    ),
+    "archive.locked": Sentence(
+        "archive member {name} needs a password", "an open archive was expected", "unpack it yourself"
+    ),
+    "archive.nested": Sentence(
+        "archive member {name} is an archive itself", "unpacked files were expected", "unpack it yourself"
+    ),
+    "archive.bomb": Sentence(
+        "archive member {name} unpacks more than {ratio}:1", "images were expected", "do not trust this archive"
     ),
     # training and denoising
     "training.not_a_pack": Sentence(

@@ -1,0 +1,1 @@
+"""The catalogue: which patients, visits, series, phases, facts and results there are, and what the reader changed."""

@@ -1,0 +1,1 @@
+"""Numbered SQL scripts, each raising the database's format by one; never changed once released."""

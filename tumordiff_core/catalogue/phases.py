@@ -1,0 +1,87 @@
+"""Ask the collection what the series of a study are, and write down roles, phases and what the study records."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from tumordiff_core.catalogue import stored
+from tumordiff_core.catalogue.queries import pack
+from tumordiff_core.dicom import order
+from tumordiff_core.dicom import study as studies
+from tumordiff_core.dicom.stack import phase_labels
+from tumordiff_core.plugins.specs import Dynamic, Header, SeriesRecord, StudyRecord
+
+MOST_PARTS = 24
+_NO_STACK = {"seg", "report"}
+
+
+def enter(made: sqlite3.Connection, row: int, one: StudyRecord, meaning: studies.Meaning) -> None:
+    """Write what a collection says about a study (row id) over what was there."""
+    made.execute("DELETE FROM dynamics WHERE study=?", (row,))
+    rows = dict(made.execute("SELECT uid, id FROM series WHERE study=?", (row,)).fetchall())
+    made.executemany("DELETE FROM phases WHERE series=?", [(series,) for series in rows.values()])
+    leading: dict[str, Dynamic] = {}
+    for dynamic in meaning.dynamics:
+        if dynamic.series_uids and dynamic.series_uids[0] in rows:
+            leading.setdefault(dynamic.series_uids[0], dynamic)
+            _enter_dynamic(made, row, one, dynamic, rows)
+    members = {uid: d for d in meaning.dynamics for uid in d.series_uids}
+    for series in one.series:
+        role = meaning.roles.get(series.uid, "other")
+        remark = leading[series.uid].remark if series.uid in leading else ""
+        if series.uid not in leading and role not in _NO_STACK:
+            remark = _enter_plain(made, rows[series.uid], series, members.get(series.uid))
+        made.execute("UPDATE series SET role=?, remark=? WHERE id=?", (role, remark, rows[series.uid]))
+    recorded = None if meaning.recorded is None else stored.recorded_to(meaning.recorded)
+    made.execute("UPDATE studies SET recorded=?, dirty=0 WHERE id=?", (recorded, row))
+
+
+def _enter_dynamic(
+    made: sqlite3.Connection, row: int, one: StudyRecord, dynamic: Dynamic, rows: dict[str, int]
+) -> None:
+    files = {str(h["path"]): int(h["row"]) for s in one.series if s.uid in dynamic.series_uids for h in s.headers}
+    entered = made.execute(
+        "INSERT INTO dynamics (study, series_uids, early, late, complete, remark) VALUES (?, ?, ?, ?, ?, ?)",
+        (row, json.dumps(dynamic.series_uids), dynamic.early, dynamic.late, int(dynamic.complete), dynamic.remark),
+    ).lastrowid
+    labels = phase_labels([phase.effective_s for phase in dynamic.phases])
+    for number, (phase, label) in enumerate(zip(dynamic.phases, labels, strict=True)):
+        ids = [files[path] for path in phase.paths if path in files]
+        made.execute(
+            "INSERT OR REPLACE INTO phases VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (rows[dynamic.series_uids[0]], number, label, len(ids), phase.start_s, phase.effective_s, entered,
+             pack(ids)),
+        )  # fmt: skip
+
+
+def _enter_plain(made: sqlite3.Connection, row: int, series: SeriesRecord, member: Dynamic | None) -> str:
+    """Phases of a series that leads no dynamic acquisition: one for each stack in it; returns its remark."""
+    parts = order.order_series(series.headers)
+    stacks = [slices for part in parts for slices in part.phases][:MOST_PARTS]
+    remark = " ".join(part.remark for part in parts if part.remark)
+    labels: Sequence[str] = [""] * len(stacks)
+    if len(stacks) > 1:
+        labels = [f"part {n + 1}" for n in range(len(stacks))]
+    times: list[tuple[float | None, float | None]] = [(None, None)] * len(stacks)
+    if member is not None:
+        labels, times = _as_in(member, stacks)
+    made.executemany(
+        "INSERT OR REPLACE INTO phases VALUES (?, ?, ?, ?, ?, ?, NULL, ?)",
+        [(row, n, label, len(slices), *time, pack(int(h["row"]) for h in slices))
+         for n, (slices, label, time) in enumerate(zip(stacks, labels, times, strict=True))],
+    )  # fmt: skip
+    return remark
+
+
+def _as_in(
+    member: Dynamic, stacks: Sequence[Sequence[Header]]
+) -> tuple[list[str], list[tuple[float | None, float | None]]]:
+    """Labels and times of stacks that are phases of an acquisition led by another series."""
+    named = phase_labels([phase.effective_s for phase in member.phases])
+    labels, times = [], []
+    for slices in stacks:
+        path = str(slices[0]["path"])
+        phase = next((p for p in member.phases if path in p.paths), None)
+        labels.append("" if phase is None else named[phase.index])
+        times.append((None, None) if phase is None else (phase.start_s, phase.effective_s))
+    return labels, times
