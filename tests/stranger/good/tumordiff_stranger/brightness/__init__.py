@@ -1,0 +1,1 @@
+"""The module of the window: panel and its sentences."""

@@ -1,0 +1,3 @@
+"""The sentences of the module."""
+
+INTRODUCTION = "The stranger measures how bright a result is."
