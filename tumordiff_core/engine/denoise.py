@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tumordiff_core.engine import ddpm, precondition, samplers, schedules
+from tumordiff_core.engine import context, ddpm, precondition, samplers, schedules
 from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.progress import Progress
 
@@ -54,16 +54,20 @@ class LoadedModel:
     device: torch.device
 
 
-def condition_of(sigma: Tensor, lag1: Tensor, channels: Tensor) -> Tensor:
-    """What our network is told: ln(sigma) / 4, the two lag-1 correlations, log2(channels) / 4; [batch, 4]."""
-    return torch.cat([sigma.clamp_min(1e-8).log()[:, None] / 4, lag1, channels.log2()[:, None] / 4], dim=1)
+def condition_of(sigma: Tensor, lag1: Tensor, channels: Tensor, present: Tensor) -> Tensor:
+    """What our network is told: ln(sigma) / 4, the two lag-1 correlations, log2(channels) / 4, which images are there.
 
+    Parameters
+    ----------
+    sigma, channels : float32 [batch]
+    lag1 : float32 [batch, 2]
+    present : float32 [batch, BESIDE]
 
-def network_input(noisy: Tensor, present: Tensor, c_in: Tensor) -> Tensor:
-    """Slice i, i - 1, i + 1 scaled by c_in and masked by presence, then the two flags; [batch, 5, row, column]."""
-    flags = present[:, :, None, None]
-    shown = torch.cat([noisy[:, :1], noisy[:, 1:] * flags], dim=1) * c_in
-    return torch.cat([shown, flags.expand(-1, -1, *noisy.shape[2:])], dim=1)
+    Returns
+    -------
+    float32 [batch, 4 + BESIDE]
+    """
+    return torch.cat([sigma.clamp_min(1e-8).log()[:, None] / 4, lag1, channels.log2()[:, None] / 4, present], dim=1)
 
 
 def posterior_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel) -> Tensor:
@@ -71,8 +75,8 @@ def posterior_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: N
 
     Parameters
     ----------
-    images : float32 [batch, 3, row, column], magnitudes: slice i, i - 1, i + 1 (repeated where absent)
-    present : float32 [batch, 2]
+    images : float32 [batch, IMAGES, row, column], magnitudes in the order of ``context.py``, black where absent
+    present : float32 [batch, BESIDE]
 
     Returns
     -------
@@ -88,8 +92,8 @@ def _edm_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseL
     sigma = images.new_full((batch,), noise.sigma)
     c = precondition.coefficients(sigma[:, None, None, None], model.sigma_data)
     lag1 = images.new_tensor([noise.lag1]).expand(batch, -1)
-    condition = condition_of(sigma, lag1, images.new_full((batch,), float(noise.channels)))
-    answer = padded(model.network, network_input(images, present, c.c_in), condition)
+    condition = condition_of(sigma, lag1, images.new_full((batch,), float(noise.channels)), present)
+    answer = padded(model.network, images * c.c_in, condition)
     return (c.c_skip * images[:, :1] + c.c_out * answer).clamp_min(0)
 
 
@@ -176,37 +180,38 @@ def padded(network: nn.Module, x: Tensor, condition: Tensor) -> Tensor:
     return answer[..., :rows, :columns]
 
 
-def denoise_stack(
+def denoise_phase(
     model: LoadedModel,
-    values: npt.NDArray[Any],
+    phases: npt.NDArray[Any],
+    phase: int,
     noise: NoiseLevel,
     *,
     batch: int = 4,
     tile: int = TILE,
     progress: Progress,
 ) -> Float:
-    """The posterior mean of every slice of one phase.
+    """The posterior mean of every slice of one phase, seen with its neighbours and the other phases.
 
     Parameters
     ----------
-    values : real [slice, row, column], scaled; sigma 0 returns them unchanged
+    phases : real [phase, slice, row, column], one scale; sigma 0 returns the phase unchanged
     batch : slices at once; halved, with a warning, when memory runs out
 
     Returns
     -------
     float32 [slice, row, column]
     """
-    source = np.ascontiguousarray(values, dtype=np.float32)
+    source = np.ascontiguousarray(phases, dtype=np.float32)
     if noise.sigma <= 0:
-        for _ in source:
+        for _ in source[phase]:
             progress.advance()
-        return source
-    out = np.empty_like(source)
+        return np.asarray(source[phase])
+    out = np.empty(source.shape[1:], dtype=np.float32)
     first = 0
-    while first < len(source):
-        rows = np.arange(first, min(first + batch, len(source)))
+    while first < len(out):
+        rows = np.arange(first, min(first + batch, len(out)))
         try:
-            out[rows] = _some(model, source, rows, noise, tile)
+            out[rows] = _some(model, source, phase, rows, noise, tile)
         except (MemoryError, RuntimeError) as error:
             if not _out_of_memory(error) or (batch == 1 and tile <= 128):
                 raise
@@ -218,15 +223,29 @@ def denoise_stack(
     return out
 
 
+def denoise_stack(
+    model: LoadedModel,
+    values: npt.NDArray[Any],
+    noise: NoiseLevel,
+    *,
+    batch: int = 4,
+    tile: int = TILE,
+    progress: Progress,
+) -> Float:
+    """The posterior mean of a stack [slice, row, column] that has no other phases; see ``denoise_phase``."""
+    return denoise_phase(model, np.asarray(values)[None], 0, noise, batch=batch, tile=tile, progress=progress)
+
+
 def _out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or "memory" in str(error).lower()
 
 
-def _some(model: LoadedModel, source: Float, rows: npt.NDArray[Any], noise: NoiseLevel, tile: int) -> Float:
-    images, present = triples(source, rows, neighbours=model.neighbours)
+def _some(model: LoadedModel, source: Float, phase: int, rows: npt.NDArray[Any], noise: NoiseLevel, tile: int) -> Float:
+    images, present = seen(model, source, phase, rows)
+    flags = present.to(model.device)
 
     def run(pixels: Tensor) -> Tensor:
-        return posterior_mean(model, pixels.to(model.device), present.to(model.device), noise).cpu()
+        return posterior_mean(model, pixels.to(model.device), flags, noise).cpu()
 
     with torch.inference_mode():
         if max(source.shape[-2:]) <= LARGEST_WHOLE and tile >= TILE:
@@ -234,12 +253,11 @@ def _some(model: LoadedModel, source: Float, rows: npt.NDArray[Any], noise: Nois
         return tiled(run, images, tile)[:, 0].numpy()
 
 
-def triples(source: Float, rows: npt.NDArray[Any], *, neighbours: bool) -> tuple[Tensor, Tensor]:
-    """Slices i, i - 1, i + 1 [batch, 3, row, column] and which neighbours exist [batch, 2]."""
-    last = len(source) - 1
-    before, after = np.maximum(rows - 1, 0), np.minimum(rows + 1, last)
-    images = np.stack([source[rows], source[before], source[after]], axis=1)
-    present = np.stack([rows > 0, rows < last], axis=1).astype(np.float32) * float(neighbours)
+def seen(model: LoadedModel, phases: Float, phase: int, rows: npt.NDArray[Any]) -> tuple[Tensor, Tensor]:
+    """What a model sees for some slices of a phase: images [batch, IMAGES, row, column], flags [batch, BESIDE]."""
+    images, present = context.gather(phases, phase, rows)
+    if not model.neighbours:
+        images, present = context.without(images, present, neighbours=False, phases=False)
     return torch.from_numpy(images), torch.from_numpy(present)
 
 

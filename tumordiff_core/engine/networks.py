@@ -25,11 +25,12 @@ class PaperArguments(BaseModel):
 class EdmArguments(BaseModel):
     """Our UNet: widths per level after a two-fold pixel-unshuffle."""
 
-    input_channels: int = Field(5, ge=1, le=32, title="Input channels")
-    widths: tuple[int, ...] = Field((48, 72, 96), title="Widths")
-    blocks: int = Field(2, ge=1, le=8, title="Blocks per level")
+    input_channels: int = Field(9, ge=1, le=32, title="Input images")
+    widths: tuple[int, ...] = Field((48, 80, 112), title="Widths")
+    encoder: int = Field(1, ge=1, le=8, title="Blocks per level on the way down")
+    blocks: int = Field(2, ge=1, le=8, title="Blocks per level on the way up")
     middle: int = Field(3, ge=1, le=12, title="Blocks at the bottom")
-    condition: int = Field(4, ge=1, le=32, title="Condition values")
+    condition: int = Field(12, ge=1, le=32, title="Condition values")
     attention: bool = Field(True, title="Attention")
     window: int = Field(8, ge=2, le=32, title="Attention window")
 
@@ -130,9 +131,12 @@ class PixelGroupNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised x, same shape and memory format."""
-        batch, channels, rows, columns = x.shape
-        last = x.permute(0, 2, 3, 1).reshape(batch, rows, columns, self.groups, channels // self.groups)
-        last = functional.layer_norm(last, last.shape[-1:]).reshape(batch, rows, columns, channels)
+        last = x.permute(0, 2, 3, 1)
+        if self.groups == 1:
+            weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+            return functional.layer_norm(last, last.shape[-1:], weight, bias).permute(0, 3, 1, 2)
+        grouped = last.reshape(*last.shape[:3], self.groups, -1)
+        last = functional.layer_norm(grouped, grouped.shape[-1:]).flatten(3)
         return (last * self.weight + self.bias).permute(0, 3, 1, 2)
 
 
@@ -141,7 +145,7 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int, embedding: int) -> None:
         super().__init__()
-        self.norm = PixelGroupNorm(channels, groups=channels // 24 if channels % 24 == 0 else 1)
+        self.norm = PixelGroupNorm(channels, groups=1)
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.film = Film(embedding, channels)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
@@ -195,7 +199,8 @@ class WindowAttention(nn.Module):
     def _image(self, y: Tensor, batch: int, rows: int, columns: int) -> Tensor:
         w = self.window
         y = y.reshape(batch, rows // w, columns // w, self.heads, w, w, -1)
-        return y.permute(0, 3, 6, 1, 4, 2, 5).reshape(batch, -1, rows, columns)
+        image = y.permute(0, 3, 6, 1, 4, 2, 5).reshape(batch, -1, rows, columns)
+        return image.contiguous(memory_format=torch.channels_last)
 
 
 class Blur(nn.Module):
@@ -217,7 +222,7 @@ class Blur(nn.Module):
 class EdmUNet(nn.Module):
     """Our network F of the EDM form: residual blocks, FiLM, one attention layer, antialiased resampling.
 
-    Input channels are the noisy images (centre slice first); further channels may be presence flags.
+    Input channels are the noisy images (centre slice first), absent ones black; the condition says which are there.
     """
 
     def __init__(self, arguments: EdmArguments) -> None:
@@ -226,7 +231,7 @@ class EdmUNet(nn.Module):
         self.multiple = 2 ** len(widths)
         self.level = LevelEmbedding(arguments.condition, embedding)
         self.enter = nn.Conv2d(4 * arguments.input_channels, widths[0], 3, padding=1)
-        self.encoder = nn.ModuleList(_stack(w, embedding, arguments.blocks) for w in widths[:-1])
+        self.encoder = nn.ModuleList(_stack(w, embedding, arguments.encoder) for w in widths[:-1])
         self.shrink = nn.ModuleList(
             nn.Sequential(Blur(a), nn.Conv2d(a, b, 3, stride=2, padding=1)) for a, b in _steps(widths)
         )

@@ -77,9 +77,10 @@ def run(params: DenoiseParams, job: "Job") -> None:
     warn_out_of_range(loaded, levels, scaling, job.progress)
     job.progress.stage("denoise", volume.phases * volume.geometry.shape[0])
     mean = np.empty(volume.values.shape, dtype=np.float32)
+    scaled_phases = scaling.apply(volume.values)
     for index, (phase, level) in enumerate(zip(volume.values, levels, strict=True)):
-        scaled = denoise.denoise_stack(
-            loaded, scaling.apply(phase), scaled_noise(level, scaling), progress=job.progress
+        scaled = denoise.denoise_phase(
+            loaded, scaled_phases, index, scaled_noise(level, scaling), progress=job.progress
         )
         clean = phase.astype(np.float32) if level.sigma == 0 else scaling.invert(scaled)
         mean[index] = denoise.blend(phase, clean, params.strength)
@@ -211,10 +212,11 @@ def _spread(
     job.progress.stage("sample", volume.phases * volume.geometry.shape[0])
     out = np.zeros(volume.values.shape, dtype=np.float32)
     generator = torch.Generator().manual_seed(params.seed)
+    scaled = scaling.apply(volume.values)
     for index, (phase, level) in enumerate(zip(volume.values, levels, strict=True)):
-        noise, scaled = scaled_noise(level, scaling), scaling.apply(phase)
-        for k in range(len(scaled) if level.sigma > 0 else 0):
-            images, present = denoise.triples(scaled, np.array([k]), neighbours=model.neighbours)
+        noise = scaled_noise(level, scaling)
+        for k in range(len(phase) if level.sigma > 0 else 0):
+            images, present = denoise.seen(model, scaled, index, np.array([k]))
             with torch.inference_mode():
                 draws = denoise.posterior_samples(
                     model, images.to(model.device), present.to(model.device), noise, count=params.samples,

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     Float = npt.NDArray[np.float32]
 
+REACH = 3
+"""Slices read to either side of the wanted one: as far as a network sees along the stack."""
+
 _models: dict[str, "LoadedModel"] = {}
 _levels: dict[str, Any] = {}
 
@@ -59,7 +62,7 @@ def _prepare(request: dict[str, Any]) -> "tuple[Float, Scaling, NoiseLevel, Load
         _levels[key] = (estimate(whole), robust_scaling(whole))
     level, scaling = _levels[key]
     k = int(request["slice"])
-    near = slice(max(k - 1, 0), k + 2)
+    near = slice(max(k - REACH, 0), k + REACH + 1)
     values = stored[near].astype(np.float32) * np.float32(record.get("slope", 1.0)) + np.float32(
         record.get("intercept", 0.0)
     )
@@ -80,7 +83,7 @@ def _slice(
     from tumordiff_core.progress import Progress
 
     began = time.monotonic()
-    centre = min(int(request["slice"]), 1)
+    centre = min(int(request["slice"]), REACH)
     mean = scaling.invert(denoise.denoise_stack(model, values, noise, progress=Progress())[centre])
     place = _keep(mean)
     level = _levels[str(request["npy"])][0]
@@ -97,7 +100,7 @@ def _chain(
     import numpy as np
 
     steps = min(max(int(request.get("steps", 12)), 2), 100)
-    centre = min(int(request["slice"]), 1)
+    centre = min(int(request["slice"]), REACH)
     if request.get("direction") == "forward":
         images, sigmas, times = _forward(values[centre], steps, int(request.get("seed", 0)))
     else:
@@ -149,7 +152,7 @@ def _reverse(values: "Float", centre: int, steps: int, noise: "NoiseLevel", mode
 
     from tumordiff_core.engine import denoise, samplers, schedules
 
-    images, present = denoise.triples(values, np.array([centre]), neighbours=model.neighbours)
+    images, present = denoise.seen(model, values[None], 0, np.array([centre]))
     found: list[torch.Tensor] = []
     with torch.inference_mode():
         start, alpha_bars, clean_of = denoise.chain_of(model, images, present, noise, steps)

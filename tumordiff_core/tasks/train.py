@@ -24,6 +24,8 @@ class TrainParams(BaseModel):
     batch: int = Field(32, ge=1, le=1024, title="Batch")
     crop: int = Field(64, ge=32, le=512, multiple_of=16, title="Crop (pixels)")
     learning_rate: float = Field(1e-3, gt=0, le=1, title="Learning rate")
+    patience: int = Field(10, ge=1, le=10_000, title="Patience", description="Epochs without gain before it stops.")
+    made_up: int = Field(0, ge=0, le=1000, title="Made-up volumes", description="Noise-free shapes beside the data.")
     seed: int = Field(0, ge=0, title="Seed")
     threads: int = Field(0, ge=0, le=256, title="Threads", description="Processor threads; 0: all.")
     loaders: int = Field(0, ge=0, le=64, title="Loaders", description="Processes that make batches; 0: none beside.")
@@ -85,6 +87,8 @@ def _plan(params: TrainParams) -> "Plan":
         crop=params.crop,
         learning_rate=params.learning_rate,
         epochs=params.epochs,
+        patience=params.patience,
+        made_up=0 if paper else params.made_up,
         threads=params.threads,
         loaders=params.loaders,
         devices=params.devices,
@@ -96,6 +100,7 @@ def _card(params: TrainParams, plan: "Plan", fitted: "Fitted", data: dict[str, A
     import torch
 
     import tumordiff_core
+    from tumordiff_core.engine.context import IMAGES
     from tumordiff_core.training.module import SIGMA_DATA
 
     paper = params.preset == "paper"
@@ -104,7 +109,7 @@ def _card(params: TrainParams, plan: "Plan", fitted: "Fitted", data: dict[str, A
         "version": "1",
         "title": "UNet of the seed paper, used correctly" if paper else "Preconditioned residual UNet",
         "architecture": {"family": plan.family, "arguments": plan.arguments},
-        "input_channels": 1 if paper else 5,
+        "input_channels": 1 if paper else IMAGES,
         "noise_model": "Gaussian after variance stabilisation" if paper else "magnitude of 1 to 8 channels",
         "sigma_range": (plan.recipe.levels.lowest, plan.recipe.levels.highest),
         "sigma_data": SIGMA_DATA,

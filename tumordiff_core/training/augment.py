@@ -33,7 +33,7 @@ class Noisy:
 
     Parameters
     ----------
-    clean : float32 [crop, slice, row, column], the target (bias field included)
+    clean : float32 [crop, image, row, column], the target (bias field and ghosts included)
     noisy : float32, same shape
     sigma : float32 [crop]
     colour : float32 [crop, 2], lag-1 correlation along rows and columns
@@ -47,25 +47,29 @@ class Noisy:
     channels: Float
 
 
-def corrupt(images: Float, levels: Levels, rng: np.random.Generator) -> Noisy:
-    """Noise of its own kind and level for every crop [crop, slice, row, column]."""
-    clean = images.copy()
-    noisy = np.empty_like(clean)
+def corrupt(images: Float, levels: Levels, rng: np.random.Generator, present: Float | None = None) -> Noisy:
+    """Noise of its own kind and level for every crop [crop, image, row, column]; absent images stay black.
+
+    Parameters
+    ----------
+    present : float32 [crop, image - 1], which images beside the first are there (all, if not given)
+    """
+    clean, noisy = images.copy(), np.zeros_like(images)
     count, size = len(clean), clean.shape[-1]
     sigma = np.exp(rng.uniform(np.log(levels.lowest), np.log(levels.highest), count)).astype(np.float32)
     colour = np.zeros((count, 2), dtype=np.float32)
     channels = rng.choice(CHANNEL_CHOICES, count, p=CHANNEL_SHARES)
     for k in range(count):
+        there = [0, *(1 + np.flatnonzero(present[k]) if present is not None else range(1, clean.shape[1]))]
         spectrum = draw_spectrum(size, rng)
         if spectrum is not None:
             colour[k] = lag1_of_spectrum(spectrum)
         if rng.random() < BIAS_FIELD_SHARE:
             clean[k] *= _smooth_field(size, 0.4, rng)
-        source = clean[k]
         if rng.random() < GHOST_SHARE:
-            source = source + np.float32(rng.uniform(0.02, 0.08)) * np.roll(source, size // 2, axis=-2)
+            clean[k] += np.float32(rng.uniform(0.02, 0.08)) * np.roll(clean[k], size // 2, axis=-2)
         level = float(sigma[k]) * (_smooth_field(size, 0.3, rng) if rng.random() < UNEVEN_SHARE else 1.0)
-        noisy[k] = magnitude(source, level, rng, int(channels[k]), spectrum)
+        noisy[k, there] = magnitude(clean[k, there], level, rng, int(channels[k]), spectrum)
     return Noisy(clean, noisy, sigma, colour, channels.astype(np.float32))
 
 

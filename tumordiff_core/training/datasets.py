@@ -13,13 +13,13 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from tumordiff_core import files
+from tumordiff_core.engine import context
 from tumordiff_core.errors import InputError
+from tumordiff_core.training import made_up
 from tumordiff_core.training.split import Part, split
 
 Float = npt.NDArray[np.float32]
 
-NATIVE_SHARE = 0.15
-RESAMPLED_SHARE = 0.25
 PACK_KEYS = {"images", "patient", "slice_index", "split", "quiet", "noise_tissue", "stored_range"}
 LARGEST_PACK_BYTES = 4_000_000_000
 
@@ -115,6 +115,16 @@ def read_truth(folder: Path) -> list[Stack]:
     return stacks
 
 
+def made_up_stacks(count: int, seed: int, *, side: int = 192, slices: int = 7) -> list[Stack]:
+    """``count`` stacks of made-up anatomy without noise (about a second each)."""
+    found = []
+    for k in range(count):
+        images = made_up.volume((slices, side, side), np.random.default_rng((seed, k)))
+        everywhere = np.ones(slices, dtype=bool)
+        found.append(Stack(f"made-up-{k}", "train", True, images, np.arange(slices), np.full(slices, 1e-3), everywhere))
+    return found
+
+
 def read_data(path: Path) -> list[Stack]:
     """Stacks of a pack file (with every ``*_more.npz`` beside it) or of a cohort folder with truth.
 
@@ -135,31 +145,60 @@ def fingerprint(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Crops:
-    """Clean crops with their neighbours.
+    """Clean crops with what lies beside them.
 
     Parameters
     ----------
-    images : float32 [crop, 3, row, column], scaled so that 1 is about the slice's maximum; slice i, i - 1, i + 1
-    present : float32 [crop, 2], 1 where the neighbour i - 1, i + 1 exists
+    images : float32 [crop, IMAGES, row, column] in the order of ``engine/context.py``, scaled so that 1 is about the
+        slice's maximum; black where absent
+    present : float32 [crop, BESIDE], 1 where an image is there
     """
 
     images: Float
     present: Float
 
 
+@dataclass(frozen=True)
+class Mix:
+    """How crops are drawn, as shares of all crops.
+
+    Parameters
+    ----------
+    made_up : from noise-free made-up anatomy
+    native : real slices at their own pixels instead of 2x2 means
+    resampled : at another pixel size
+    alone, nearest : without any neighbour, with the two nearest at most; the rest may have all
+    phases : with one or two other phases, made from the slice by contrast uptake and a small shift
+    """
+
+    made_up: float = 0.25
+    native: float = 0.15
+    resampled: float = 0.25
+    alone: float = 0.35
+    nearest: float = 0.25
+    phases: float = 0.3
+
+
 class CropSampler:
     """Draws random crops of quiet slices: 2x2 means (half the noise), native pixels, and resampled anatomy."""
 
     def __init__(
-        self, stacks: Sequence[Stack], *, size: int, noisiest: float = 0.02, keep_neighbours: float = 0.6
+        self,
+        stacks: Sequence[Stack],
+        *,
+        size: int,
+        noisiest: float = 0.02,
+        mix: Mix | None = None,
+        made_up_stacks: Sequence[Stack] = (),
     ) -> None:
         self._size = size
-        self._keep = keep_neighbours
+        self._mix = mix or Mix()
         entries = [(s, k) for s in stacks for k in range(len(s.images)) if np.isfinite(s.noise[k])]
         quiet = [(s, k) for s, k in entries if s.noise[k] < noisiest]
         self._entries = quiet or entries
         if not self._entries:
             raise InputError("training.no_data", name="the data set")
+        self._made_up = [(s, k) for s in made_up_stacks for k in range(len(s.images))]
         weight = np.array([1.0 / max(float(s.noise[k]), 0.005) for s, k in self._entries])
         self._probability = weight / weight.sum()
 
@@ -168,25 +207,100 @@ class CropSampler:
 
     def draw(self, count: int, rng: np.random.Generator) -> Crops:
         """``count`` crops."""
-        images = np.empty((count, 3, self._size, self._size), dtype=np.float32)
-        present = np.zeros((count, 2), dtype=np.float32)
-        for row, choice in enumerate(rng.choice(len(self._entries), count, p=self._probability)):
-            stack, k = self._entries[choice]
-            images[row], present[row] = self._one(stack, k, rng)
+        images = np.zeros((count, context.IMAGES, self._size, self._size), dtype=np.float32)
+        present = np.zeros((count, context.BESIDE), dtype=np.float32)
+        for row in range(count):
+            images[row], present[row] = self._one(rng)
         return Crops(images, present)
 
-    def _one(self, stack: Stack, k: int, rng: np.random.Generator) -> tuple[Float, Float]:
-        triple, present = _neighbours(stack, k, rng.random(2) < self._keep)
+    def _one(self, rng: np.random.Generator) -> tuple[Float, Float]:
+        made_up = bool(self._made_up) and rng.random() < self._mix.made_up
+        entries = self._made_up if made_up else self._entries
+        choice = rng.integers(len(entries)) if made_up else rng.choice(len(entries), p=self._probability)
+        stack, k = entries[int(choice)]
+        images = np.zeros((context.IMAGES, self._size, self._size), dtype=np.float32)
+        present = np.zeros(context.BESIDE, dtype=np.float32)
+        steps = [step for step in _steps_kept(self._mix, rng) if is_beside(stack, k, step)]
+        columns = [0, *(1 + context.NEIGHBOURS.index(step) for step in steps)]
+        crop = self._crop(stack, [k, *(k + step for step in steps)], made_up, rng)
+        images[columns] = crop
+        present[[column - 1 for column in columns[1:]]] = 1
+        if rng.random() < self._mix.phases:
+            _add_phases(images, present, rng)
+        return _symmetry(images, int(rng.integers(8))), present
+
+    def _crop(self, stack: Stack, slices: list[int], made_up: bool, rng: np.random.Generator) -> Float:
+        """The same window of some slices, scaled by the first one's maximum."""
         kind = rng.random()
-        if kind < NATIVE_SHARE:
-            pixels = triple
-        else:
-            pixels = block_mean(triple, int(rng.integers(2)), int(rng.integers(2)))
-            if kind < NATIVE_SHARE + RESAMPLED_SHARE:
-                pixels = _resampled(pixels, float(np.exp(rng.uniform(np.log(0.5), np.log(2.2)))), self._size, rng)
-        peak = max(float(pixels[0].max()), 1.0)
-        crop = _crop(pixels, self._size, rng) * np.float32(rng.uniform(0.7, 1.2) / peak)
-        return _symmetry(crop, int(rng.integers(8))), present
+        halved = not made_up and kind >= self._mix.native
+        factor = 1.0
+        if self._mix.native <= kind < self._mix.native + self._mix.resampled:
+            factor = float(np.exp(rng.uniform(np.log(0.5), np.log(2.2))))
+        rows, columns = stack.images.shape[1:]
+        room = min(rows, columns) // (2 if halved else 1) - 1
+        factor = max(factor, (self._size + 2) / max(room, 1)) if factor != 1 and room >= 2 else 1.0
+        side = self._size if factor == 1 else int(np.ceil((self._size + 2) / factor))
+        window = _window(stack.images, slices, side * (2 if halved else 1), rng)
+        pixels = block_mean(window) if halved else window.astype(np.float32)
+        if factor != 1:
+            pixels = _zoomed(pixels, factor)[..., : self._size, : self._size]
+        peak = max(float(stack.images[slices[0]].max()), 1e-3) * (0.95 if halved else 1.0)
+        return pixels * np.float32(np.exp(rng.uniform(np.log(0.55), np.log(1.2))) / peak)
+
+
+def _steps_kept(mix: Mix, rng: np.random.Generator) -> tuple[int, ...]:
+    kind = rng.random()
+    if kind < mix.alone:
+        return ()
+    reach = 1 if kind < mix.alone + mix.nearest else int(rng.integers(2, 4))
+    below, above = (reach, reach) if rng.random() < 0.6 else (int(rng.integers(reach + 1)), reach)
+    if rng.random() < 0.5:
+        below, above = above, below
+    return tuple(step for step in context.NEIGHBOURS if -below <= step <= above)
+
+
+def is_beside(stack: Stack, k: int, step: int) -> bool:
+    """Whether slice ``k + step`` was packed and shares the scale of slice ``k``."""
+    j = k + step
+    if not 0 <= j < len(stack.images) or stack.position[j] != stack.position[k] + step:
+        return False
+    return bool(stack.one_scale[j] and stack.one_scale[k])
+
+
+def _add_phases(images: Float, present: Float, rng: np.random.Generator) -> None:
+    """Give the centre an uptake of its own and add one or two other phases of it, a little shifted, in place."""
+    before = images[0].copy()
+    first = 1 + len(context.NEIGHBOURS)
+    uptake = _uptake(before, rng)
+    for column in range(first, first + int(rng.integers(1, context.OTHER_PHASES + 1))):
+        shown = before * (1 + np.float32(rng.uniform(0, 1.3)) * uptake)
+        images[column] = _shifted(shown, rng) if rng.random() < 0.5 else shown
+        present[column - 1] = 1
+    images[:first] *= 1 + np.float32(rng.uniform(0, 1.3) if rng.random() < 0.67 else 0.0) * uptake
+    images /= np.float32(max(1.0, float(images[0].max()) / 1.3))
+
+
+def _uptake(image: Float, rng: np.random.Generator) -> Float:
+    """Relative contrast uptake [row, column]: glandular, smooth, and up to three lesions with edges of their own."""
+    rows, columns = image.shape
+    y, x = np.mgrid[:rows, :columns].astype(np.float32)
+    smooth = ndimage.zoom(rng.uniform(0, 0.5, (4, 4)), (rows / 4, columns / 4), order=1, grid_mode=True, mode="nearest")
+    uptake = np.asarray(smooth, dtype=np.float32)
+    if rng.random() < 0.5:
+        bright = ndimage.gaussian_filter(image, 1.5)
+        uptake = uptake * np.clip(bright / max(float(bright.mean()), 1e-6), 0, 2)
+    for _ in range(int(rng.integers(4))):
+        cy, cx, radius = rng.uniform(0, rows), rng.uniform(0, columns), float(np.exp(rng.uniform(0.7, 2.9)))
+        distance = np.hypot((y - cy) * np.float32(np.exp(rng.uniform(-0.4, 0.4))), x - cx)
+        edge = 1 / (1 + np.exp(np.clip((distance - radius) / rng.uniform(0.3, 1.2), -30, 30)))
+        uptake = uptake + np.float32(rng.uniform(0.3, 1.8)) * edge.astype(np.float32)
+    return uptake
+
+
+def _shifted(image: Float, rng: np.random.Generator) -> Float:
+    """Moved by up to a pixel, as a patient does between phases."""
+    moved = ndimage.shift(image, rng.uniform(-1, 1, 2), order=3, mode="nearest")
+    return np.maximum(np.asarray(moved, dtype=np.float32), 0)
 
 
 def block_mean(images: npt.NDArray[Any], row_offset: int = 0, column_offset: int = 0) -> Float:
@@ -198,46 +312,32 @@ def block_mean(images: npt.NDArray[Any], row_offset: int = 0, column_offset: int
     return np.asarray(blocks.mean(axis=(-3, -1)), dtype=np.float32)
 
 
-def _neighbours(stack: Stack, k: int, wanted: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[Any], Float]:
-    images = np.stack([stack.images[k]] * 3)
-    present = np.zeros(2, dtype=np.float32)
-    for side, step in enumerate((-1, 1)):
-        j = k + step
-        near = 0 <= j < len(stack.images) and stack.position[j] == stack.position[k] + step
-        if near and wanted[side] and stack.one_scale[j] and stack.one_scale[k]:
-            images[side + 1] = stack.images[j]
-            present[side] = 1.0
-    return images, present
-
-
-def _resampled(pixels: Float, factor: float, size: int, rng: np.random.Generator) -> Float:
-    """Anatomy at another pixel size: a window that becomes at least ``size`` pixels wide, averaged first if shrunk."""
-    factor = max(factor, (size + 2) / min(pixels.shape[-2:]))
-    side = min(int(np.ceil((size + 2) / factor)), *pixels.shape[-2:])
-    window = _crop(pixels, side, rng)
-    if factor < 1:
-        window = ndimage.gaussian_filter(window, (0, 0.5 / factor - 0.3, 0.5 / factor - 0.3))
-    zoomed: Float = ndimage.zoom(window, (1, factor, factor), order=3 if factor > 1 else 1).astype(np.float32)
-    return np.maximum(zoomed, 0)
-
-
-def _crop(pixels: npt.NDArray[Any], size: int, rng: np.random.Generator) -> Float:
-    rows, columns = pixels.shape[-2:]
-    if min(rows, columns) < size:
-        pad = [(0, 0), (0, max(size - rows, 0)), (0, max(size - columns, 0))]
-        pixels = np.pad(pixels, pad, mode="reflect" if min(rows, columns) * 2 > size else "edge")
-        rows, columns = pixels.shape[-2:]
-    best, most = None, -1.0
+def _window(images: npt.NDArray[Any], slices: list[int], side: int, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """A square window of some slices, mostly where there is signal; padded where the slice is smaller."""
+    rows, columns = images.shape[1:]
+    height, width = min(side, rows), min(side, columns)
+    best, most = (0, 0), -1.0
     for _ in range(3):
-        top, left = int(rng.integers(rows - size + 1)), int(rng.integers(columns - size + 1))
-        crop = pixels[..., top : top + size, left : left + size]
-        signal = float(crop[0].mean())
+        top, left = int(rng.integers(rows - height + 1)), int(rng.integers(columns - width + 1))
+        signal = float(images[slices[0], top : top + height : 4, left : left + width : 4].mean())
         if signal > most:
-            best, most = crop, signal
+            best, most = (top, left), signal
         if rng.random() < 0.4:
             break
-    assert best is not None
-    return best.astype(np.float32)
+    window = images[slices, best[0] : best[0] + height, best[1] : best[1] + width]
+    if height == width == side:
+        return window
+    mode: Any = "reflect" if 2 * min(height, width) > side else "edge"
+    return np.pad(window, ((0, 0), (0, side - height), (0, side - width)), mode=mode)
+
+
+def _zoomed(pixels: Float, factor: float) -> Float:
+    """Anatomy at another pixel size, averaged first where it shrinks."""
+    if factor < 1:
+        width = 0.5 / factor - 0.3
+        pixels = np.asarray(ndimage.gaussian_filter(pixels, (0, width, width)))
+    grown = ndimage.zoom(pixels, (1, factor, factor), order=3 if factor > 1 else 1)
+    return np.maximum(np.asarray(grown, dtype=np.float32), 0)
 
 
 def _symmetry(images: Float, which: int) -> Float:

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import numpy as np
@@ -20,19 +20,19 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import nn
 from torch.utils.data import DataLoader
 
-from tumordiff_core.engine import schedules
+from tumordiff_core.engine import context, precision, schedules
 from tumordiff_core.engine.weights import build
 from tumordiff_core.errors import InputError, Stopped
 from tumordiff_core.noise.add import magnitude
 from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.progress import Progress
-from tumordiff_core.training.datasets import CropSampler, Stack, block_mean
+from tumordiff_core.training.datasets import CropSampler, Stack, block_mean, is_beside, made_up_stacks
 from tumordiff_core.training.module import Batch, DenoiserModule, NoisyBatches, Recipe
 
 VALIDATION_LEVELS = (0.05, 0.10, 0.15)
 VALIDATION_SLICES = 12
 PATIENCE = 10
-EMA_DECAY = 0.998
+EMA_DECAY = 0.999
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Plan:
     crop: int
     learning_rate: float
     epochs: int
+    patience: int = PATIENCE
+    made_up: int = 0
     threads: int = 0
     loaders: int = 0
     devices: int = 1
@@ -112,51 +114,57 @@ class Kept(ModelCheckpoint):
 
 
 def validation_batches(stacks: Sequence[Stack], recipe: Recipe) -> list[Batch]:
-    """Whole slices of validation patients at three fixed levels with fixed noise; one batch per level.
+    """Whole slices of validation patients at three fixed levels with fixed noise, alone and with their neighbours.
 
     Raises InputError("training.no_data") when there is no validation patient.
     """
-    slices = [block_mean(s.images[len(s.images) // 2]) for s in stacks if s.quiet and len(s.images)]
-    slices = slices or [block_mean(s.images[len(s.images) // 2]) for s in stacks if len(s.images)]
-    if not slices:
+    chosen = [s for s in stacks if s.quiet and len(s.images)] or [s for s in stacks if len(s.images)]
+    if not chosen:
         raise InputError("training.no_data", name="the validation split")
-    shape = min((s.shape for s in slices), key=lambda s: s[0] * s[1])
-    side = min(shape) // 16 * 16
-    chosen = [s[:side, :side] / max(float(s.max()), 1.0) for s in slices[:VALIDATION_SLICES]]
-    return [_validation_batch(np.stack(chosen)[:, None], level, recipe) for level in VALIDATION_LEVELS]
+    side = min(min(s.images.shape[1:]) // 2 for s in chosen) // 16 * 16
+    seen = [_validation_images(s, side) for s in chosen[:VALIDATION_SLICES]]
+    images, present = (np.stack(parts) for parts in zip(*seen, strict=True))
+    alone = context.without(images, present, neighbours=False)
+    kinds = [alone] if recipe.objective == "eps" else [alone, (images, present)]
+    return [_validation_batch(a, b, level, recipe) for level in VALIDATION_LEVELS for a, b in kinds]
 
 
-def _validation_batch(clean: Any, level: float, recipe: Recipe) -> Batch:
+def _validation_images(stack: Stack, side: int) -> tuple[Any, Any]:
+    middle = len(stack.images) // 2
+    images, present = context.gather(block_mean(stack.images)[None, :, :side, :side], 0, np.array([middle]))
+    for column, step in enumerate(context.NEIGHBOURS):
+        present[0, column] *= is_beside(stack, middle, step)
+    images[0, 1:] *= present[0, :, None, None]
+    return images[0] / max(float(images[0, 0].max()), 1e-3), present[0]
+
+
+def _validation_batch(images: Any, present: Any, level: float, recipe: Recipe) -> Batch:
     rng = np.random.default_rng(round(1000 * level))
-    count = len(clean)
-    images = clean.astype(np.float32)
+    count = len(images)
     if recipe.objective == "eps":
-        stable = stabiliser(1).expected(images, level) * np.float32(level)
-        eps = rng.standard_normal(images.shape).astype(np.float32)
+        alone = images[:, :1].astype(np.float32)
+        stable = stabiliser(1).expected(alone, level) * np.float32(level)
+        eps = rng.standard_normal(alone.shape).astype(np.float32)
         alpha_bar = np.full(count, schedules.alpha_bar_of(2 * level), dtype=np.float32)
         found = {"clean": 2 * stable - 1, "eps": eps, "alpha_bar": alpha_bar}
         return {key: torch.from_numpy(value) for key, value in found.items()}
     noisy = magnitude(images, level, rng)
+    noisy[:, 1:] *= present[:, :, None, None]
     return {
-        "clean": torch.from_numpy(images),
-        "noisy": torch.from_numpy(np.repeat(noisy, 3, axis=1)),
-        "present": torch.zeros(count, 2),
+        "clean": torch.from_numpy(images[:, :1].astype(np.float32)),
+        "noisy": torch.from_numpy(noisy),
+        "present": torch.from_numpy(present.astype(np.float32)),
         "sigma": torch.full((count,), level),
         "colour": torch.zeros(count, 2),
         "channels": torch.ones(count),
     }
 
 
-def precision() -> str:
-    """16-bit mixed precision on CUDA, bf16 on processors that have it, else 32 bits."""
+def lightning_precision() -> Literal["16-mixed", "bf16-mixed", "32-true"]:
+    """16-bit mixed precision on CUDA, bfloat16 on processors that gain by it, else 32 bits."""
     if torch.cuda.is_available():
         return "16-mixed"
-    return "bf16-mixed" if torch.cpu.is_available() and _has_bf16() else "32-true"
-
-
-def _has_bf16() -> bool:
-    flags = Path("/proc/cpuinfo")
-    return flags.is_file() and "avx512_bf16" in flags.read_text(errors="ignore")
+    return "bf16-mixed" if precision.faster(torch.device("cpu")) == torch.bfloat16 else "32-true"
 
 
 def fit(plan: Plan, stacks: Sequence[Stack], checkpoints: Path, *, progress: Progress) -> Fitted:
@@ -167,19 +175,20 @@ def fit(plan: Plan, stacks: Sequence[Stack], checkpoints: Path, *, progress: Pro
     if plan.threads:
         torch.set_num_threads(plan.threads)
     lightning.seed_everything(plan.recipe.seed, verbose=False)
-    sampler = CropSampler([s for s in stacks if s.part == "train"], size=plan.crop)
+    made_up = made_up_stacks(plan.made_up, plan.recipe.seed)
+    sampler = CropSampler([s for s in stacks if s.part == "train"], size=plan.crop, made_up_stacks=made_up)
     batches = NoisyBatches(sampler, plan.recipe)
     validation = validation_batches([s for s in stacks if s.part == "val"], plan.recipe)
     network = build(plan.family, plan.arguments).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     module = DenoiserModule(network, plan.recipe, learning_rate=plan.learning_rate, epochs=plan.epochs)
     last = checkpoints / "last.ckpt"
     told, kept = Told(progress, plan), Kept(checkpoints, progress)
-    stopper = EarlyStopping("val_x0", patience=PATIENCE, mode="min")
+    stopper = EarlyStopping("val_x0", patience=plan.patience, mode="min")
     average = EMAWeightAveraging(decay=EMA_DECAY)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = lightning.Trainer(
-            accelerator="auto", devices=plan.devices, num_nodes=plan.nodes, precision=precision(),
+            accelerator="auto", devices=plan.devices, num_nodes=plan.nodes, precision=lightning_precision(),
             max_epochs=plan.epochs, callbacks=[average, told, kept, stopper, LearningRateMonitor("epoch")],
             logger=CSVLogger(checkpoints, name="", version="curves"), enable_progress_bar=False,
             enable_model_summary=False, num_sanity_val_steps=0, gradient_clip_val=1.0, log_every_n_steps=50,

@@ -1,5 +1,6 @@
 """The Lightning module: two objectives (the paper's noise prediction, the EDM form), one validation of x_0 error."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
 from tumordiff_core.engine import ddpm, precondition, schedules
-from tumordiff_core.engine.denoise import condition_of, network_input
+from tumordiff_core.engine.denoise import condition_of
 from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.training.augment import Levels, corrupt, gaussian
 from tumordiff_core.training.datasets import CropSampler
@@ -20,6 +21,8 @@ Batch = dict[str, Tensor]
 Objective = Literal["eps", "edm"]
 SIGMA_DATA = 0.2
 MATCHED_SHARE = 0.75
+WARM_UP_STEPS = 300
+LAST_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class NoisyBatches(IterableDataset[Batch]):
         crops = self._sampler.draw(self._recipe.batch, rng)
         if self._recipe.objective == "eps":
             return eps_batch(crops.images[:, :1], self._recipe.levels, rng)
-        noisy = corrupt(crops.images, self._recipe.levels, rng)
+        noisy = corrupt(crops.images, self._recipe.levels, rng, crops.present)
         return {
             "clean": torch.from_numpy(noisy.clean[:, :1]),
             "noisy": torch.from_numpy(noisy.noisy),
@@ -116,8 +119,8 @@ class DenoiserModule(lightning.LightningModule):
         """E |D - x|^2 / c_out^2 (Karras 2022, eq. 2 with the weight of table 1)."""
         sigma = batch["sigma"][:, None, None, None]
         c = precondition.coefficients(sigma, SIGMA_DATA)
-        inputs = network_input(batch["noisy"], batch["present"], c.c_in)
-        condition = condition_of(batch["sigma"], batch["colour"], batch["channels"])
+        condition = condition_of(batch["sigma"], batch["colour"], batch["channels"], batch["present"])
+        inputs = (batch["noisy"] * c.c_in).contiguous(memory_format=torch.channels_last)
         denoised = c.c_skip * batch["noisy"][:, :1] + c.c_out * self.network(inputs, condition)
         loss: Tensor = (precondition.weight(sigma, SIGMA_DATA) * (denoised - batch["clean"]) ** 2).mean()
         return loss
@@ -137,8 +140,13 @@ class DenoiserModule(lightning.LightningModule):
         return (((x_0 - batch["clean"]) / sigma) ** 2).mean().sqrt()
 
     def configure_optimizers(self) -> Any:
-        """Adam with cosine annealing over all epochs, as the paper has it."""
+        """Adam with cosine annealing over all epochs, as the paper has it, after a short warm-up."""
         optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
         total = self.epochs * self.recipe.steps
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total, eta_min=self.learning_rate / 100)
+
+        def share(step: int) -> float:
+            warm = min(1.0, (step + 1) / min(WARM_UP_STEPS, max(total // 10, 1)))
+            return warm * (LAST_SHARE + (1 - LAST_SHARE) * (1 + math.cos(math.pi * min(step / total, 1.0))) / 2)
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

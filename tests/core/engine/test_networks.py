@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tumordiff_core.engine import denoise, precondition
+from tumordiff_core.engine import context, denoise, precondition
 from tumordiff_core.engine.networks import EdmArguments, EdmUNet, PaperArguments, PaperUNet
 from tumordiff_core.engine.weights import fuse
 from tumordiff_core.progress import Progress
@@ -34,18 +34,18 @@ def slices():
     return np.abs(rng.normal(0.3, 0.2, (5, 40, 56))).astype(np.float32)
 
 
-@pytest.mark.parametrize("network", [PaperUNet(PaperArguments(width=8, levels=2, condition=4)), EdmUNet(SMALL)])
+@pytest.mark.parametrize("network", [PaperUNet(PaperArguments(width=8, levels=2, condition=12)), EdmUNet(SMALL)])
 def test_networks_answer_in_the_shape_of_a_slice(network):
-    x = torch.randn(2, 1 if isinstance(network, PaperUNet) else 5, 32, 64)
-    assert network(x, torch.zeros(2, 4)).shape == (2, 1, 32, 64)
+    x = torch.randn(2, 1 if isinstance(network, PaperUNet) else context.IMAGES, 32, 64)
+    assert network(x, torch.zeros(2, 12)).shape == (2, 1, 32, 64)
 
 
 @pytest.mark.parametrize("family", ["edm-unet", "paper-unet"])
 def test_networks_see_the_noise_level(family, slices):
     model = loaded(family)
     low = denoise.denoise_stack(model, slices, denoise.NoiseLevel(0.05), progress=Progress())
-    x, condition = torch.from_numpy(slices[:1, None, :32, :32]), torch.zeros(1, 4 if family == "edm-unet" else 1)
-    x = x.expand(-1, 5 if family == "edm-unet" else 1, -1, -1)
+    x, condition = torch.from_numpy(slices[:1, None, :32, :32]), torch.zeros(1, 12 if family == "edm-unet" else 1)
+    x = x.expand(-1, context.IMAGES if family == "edm-unet" else 1, -1, -1)
     assert low.shape == slices.shape
     assert not torch.allclose(model.network(x, condition), model.network(x, condition + 1), atol=1e-4)
 
@@ -85,7 +85,7 @@ def test_one_slice_and_odd_sizes_are_denoised():
 def test_tiles_give_what_the_whole_slice_gives():
     model = loaded()
     image = np.abs(np.random.default_rng(1).normal(0.3, 0.1, (1, 320, 448))).astype(np.float32)
-    images, present = denoise.triples(image, np.array([0]), neighbours=True)
+    images, present = denoise.seen(model, image[None], 0, np.array([0]))
 
     def run(pixels):
         return denoise.posterior_mean(model, pixels, present, denoise.NoiseLevel(0.1))
@@ -93,6 +93,25 @@ def test_tiles_give_what_the_whole_slice_gives():
     with torch.inference_mode():
         difference = (denoise.tiled(run, images, 128) - run(images)).abs().max()
     assert float(difference) < 0.02 * 0.1
+
+
+def test_neighbours_and_other_phases_are_gathered_in_order_and_flagged():
+    phases = np.arange(3 * 5).reshape(3, 5, 1, 1) * np.ones((1, 1, 2, 2), np.float32)
+    images, present = context.gather(phases, 1, np.array([1]))
+    assert images[0, :, 0, 0].tolist() == [6, 5, 7, 0, 8, 0, 9, 11, 1]
+    assert present[0].tolist() == [1, 1, 0, 1, 0, 1, 1, 1]
+    alone, none = context.without(images, present, neighbours=False, phases=False)
+    assert not none.any()
+    assert alone[0, 1:].max() == 0
+
+
+def test_a_phase_is_denoised_with_the_other_phases_beside_it(slices):
+    phases = np.stack([slices, slices + 0.1])
+    model = loaded()
+    both = denoise.denoise_phase(model, phases, 0, denoise.NoiseLevel(0.1), progress=Progress())
+    alone = denoise.denoise_stack(model, slices, denoise.NoiseLevel(0.1), progress=Progress())
+    assert both.shape == alone.shape
+    assert not np.allclose(both, alone)
 
 
 def test_memory_running_short_halves_the_batch_and_says_so(slices):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tumordiff_core.engine import context
 from tumordiff_core.errors import InputError
 from tumordiff_core.training import augment, datasets, split
 
@@ -63,14 +64,32 @@ def test_a_folder_without_truth_holds_nothing_to_learn_from(tmp_path):
         datasets.read_data(tmp_path)
 
 
-def test_crops_are_scaled_and_know_their_neighbours(tmp_path):
+def test_crops_are_scaled_and_know_what_lies_beside_them(tmp_path):
     stacks = datasets.read_data(pack(tmp_path / "pack.npz", side=160))
-    crops = datasets.CropSampler(stacks, size=32).draw(40, np.random.default_rng(0))
-    assert crops.images.shape == (40, 3, 32, 32)
-    assert 0.2 < crops.images.max() < 1.3
-    assert 0 < crops.present.mean() < 1
-    absent = crops.present[:, 0] == 0
-    assert np.array_equal(crops.images[absent, 0], crops.images[absent, 1])
+    made_up = datasets.made_up_stacks(1, 0, side=48, slices=5)
+    sampler = datasets.CropSampler(stacks, size=32, made_up_stacks=made_up)
+    crops = sampler.draw(60, np.random.default_rng(0))
+    assert crops.images.shape == (60, context.IMAGES, 32, 32)
+    assert 0.2 < crops.images[:, 0].max() <= 1.5
+    assert (crops.present.mean(axis=0) > 0).all()
+    assert (crops.present.mean(axis=0) < 1).all()
+    assert np.array_equal(crops.images[:, 1:].max(axis=(2, 3)) > 0, crops.present > 0)
+
+
+def test_absent_images_stay_black_under_noise():
+    clean = np.full((4, 3, 16, 16), 0.5, dtype=np.float32)
+    present = np.array([[1, 0], [0, 1], [0, 0], [1, 1]], dtype=np.float32)
+    noisy = augment.corrupt(clean, augment.Levels(), np.random.default_rng(0), present).noisy
+    assert np.array_equal(noisy[:, 1:].max(axis=(2, 3)) > 0, present > 0)
+    assert noisy[:, 0].std() > 0
+
+
+def test_made_up_anatomy_is_free_of_noise_and_continues_over_slices():
+    stack = datasets.made_up_stacks(1, 3, side=64, slices=5)[0]
+    assert stack.images.shape == (5, 64, 64)
+    assert stack.images.min() >= 0
+    next_slice = np.corrcoef(stack.images[1].ravel(), stack.images[2].ravel())[0, 1]
+    assert next_slice > 0.8
 
 
 def test_block_means_keep_the_mean_and_halve_white_noise():
