@@ -67,7 +67,8 @@ def _texts(rows: list[int]) -> list[tuple[str, str, str, int]]:
         return []
     made = database.connection()
     return made.execute(
-        "SELECT patient_id, head, visits, version FROM patients WHERE id IN (SELECT value FROM json_each(?))",
+        "SELECT patient_id, head, visits, version FROM patients WHERE id IN (SELECT value FROM json_each(?))"
+        " AND head <> '{}'",  # a patient whose first batch is still being entered has no texts yet
         (json.dumps(rows),),
     ).fetchall()  # fmt: skip
 
