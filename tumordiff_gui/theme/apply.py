@@ -93,12 +93,16 @@ QPushButton[role="primary"] {{ background: {t.accent}; color: {t.on_accent}; bor
   font-weight: 600; }}
 QPushButton[role="primary"]:disabled {{ background: {t.raised}; color: {t.disabled}; border-color: {t.hairline}; }}
 QPushButton[role="danger"] {{ color: {t.error}; border-color: {t.error}; }}
+QPushButton[role="danger"]:disabled {{ color: {t.disabled}; border-color: {t.hairline}; }}
 QPushButton[role="flat"] {{ background: transparent; border-color: transparent; color: {t.accent}; padding: 3px 6px; }}
 QPushButton[role="flat"]:hover {{ background: {t.raised}; }}
 QToolButton {{ background: transparent; border: 1px solid transparent; border-radius: 4px; padding: 3px 5px; }}
 QToolButton:hover {{ background: {t.raised}; }}
 QToolButton:checked {{ background: {t.raised}; border-color: {t.accent}; }}
 QToolButton:disabled {{ color: {t.disabled}; }}
+QLineEdit > QToolButton {{ min-height: 0; padding: 0; border: none; background: transparent; }}
+QToolButton[role="filter"] {{ border-color: {t.hairline}; color: {t.secondary}; padding: 1px 6px; }}
+QToolButton[role="filter"]:checked {{ border-color: {t.accent}; color: {t.text}; }}
 QToolButton[role="field"] {{ background: {t.window}; border-color: {t.hairline}; color: {t.secondary}; }}
 QToolButton[role="field"]:hover {{ border-color: {t.outline}; }}
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
