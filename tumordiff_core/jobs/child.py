@@ -53,7 +53,10 @@ class Child:
         self._number = 0
 
     def _alive(self) -> subprocess.Popen[str]:
-        if self._process is None or self._process.poll() is not None:
+        if self._process is not None and self._process.poll() is not None:
+            # It died: its pipes are still ours to close.
+            self.close()
+        if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tumordiff_core.jobs.child", self._name],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -74,6 +77,8 @@ class Child:
             while True:
                 line = self._replies.get(timeout=seconds)
                 if line is None:
+                    # It may not be reaped yet, and would then be asked again in vain.
+                    self.close()
                     raise TumorDiffError("jobs.child_gone")
                 reply: dict[str, Any] = json.loads(line)
                 if reply.get("id") == self._number:
