@@ -456,21 +456,89 @@ SENTENCES: dict[str, Sentence] = {
         "the source is a {found}", "a denoised acquired MR series was expected", "denoise the dynamic series itself"
     ),
     "export.ftv_moved": Sentence(
-        "tumour volume moved from {before_cc} to {after_cc} cc ({change_percent} %)",
-        "at most {limit_percent} % needs no question",
-        "look at the residual, then confirm (--yes)",
+        "tumor volume moved from {before_cc} to {after_cc} cc ({change_percent} %)",
+        "at most {limit_percent} % was expected",
+        "compare both masks, then confirm (--yes)",
     ),
     "export.tumour_reshaped": Sentence(
-        "the tumour masks before and after overlap by {dice}",
-        "a Dice of at least {limit} needs no question",
+        "the tumor masks before and after overlap by {dice}",
+        "at least {limit}, as noise alone leaves, was expected",
         "compare both masks, then confirm (--yes)",
+    ),
+    "export.ser_reclassified": Sentence(
+        "{percent} % of the tumor changed its SER class",
+        "at most {limit_percent} %, as noise alone does, was expected",
+        "compare both SER maps, then confirm (--yes)",
+    ),
+    "export.rim_changed": Sentence(
+        "the lesion's rim went from {before_mm} to {after_mm} mm ({change_percent} %)",
+        "at most {limit_percent} % was expected",
+        "look for blur, then confirm (--yes)",
+    ),
+    "export.pe_moved": Sentence(
+        "mean enhancement inside the lesion went from {before} to {after} %",
+        "less than {limit} points were expected",
+        "compare both maps, then confirm (--yes)",
+    ),
+    "export.ser_moved": Sentence(
+        "mean SER inside the lesion went from {before} to {after}",
+        "less than {limit} was expected",
+        "compare both maps, then confirm (--yes)",
+    ),
+    "export.structure_in_lesion": Sentence(
+        "more than noise was taken from the lesion ({found} standard deviations)",
+        "at most {limit} were expected",
+        "look at its residual, then confirm (--yes)",
+    ),
+    "export.structure_in_tissue": Sentence(
+        "structure was taken from tissue at {count} places (first {place}: {found} standard deviations)",
+        "none was expected",
+        "look there, then confirm (--yes)",
+    ),
+    "export.edges_in_residual": Sentence(
+        "what was taken away follows the edges (correlation {found})",
+        "less than {limit} was expected",
+        "look for blur, then confirm (--yes)",
+    ),
+    "export.repeat_worse": Sentence(
+        "the series fits its own next phase worse than before ({before} became {after})",
+        "no increase was expected",
+        "look for blur, then confirm (--yes)",
+    ),
+    "export.level_differs": Sentence(
+        "noise of {used} was removed where {measured} was measured",
+        "the measured level was expected",
+        "denoise at that level, or confirm (--yes)",
+    ),
+    "export.phases_uneven": Sentence(
+        "{least_percent} % of the noise went from phase {phase}, {most_percent} % from another",
+        "all phases alike were expected",
+        "denoise all in one job, or confirm (--yes)",
+    ),
+    "export.phases_missing": Sentence(
+        "the result holds {held} of {acquired} phases",
+        "all phases of one job were expected",
+        "denoise the whole series, or confirm (--yes)",
+    ),
+    "export.unchecked": Sentence(
+        "the result carries no safety figures",
+        "figures made with the result were expected",
+        "denoise again, or confirm (--yes)",
     ),
     "export.no_tumour_volume": Sentence(
         "no tumor volume was measured", "three phases and a rule were expected", "judge the residual by eye"
     ),
+    "export.no_lesion": Sentence(
+        "no lesion was found before or after", "a lesion to compare was expected", "judge the residual by eye"
+    ),
+    "export.no_voi": Sentence(
+        "the study records no volume of interest",
+        "a box around the tumor was expected",
+        "mind that all enhancing tissue was compared",
+    ),
     "export.out_of_range": Sentence(
-        "the model was used outside its trained range",
-        "noise and grid inside it need no question",
+        "{what} is {found}",
+        "{trained} was expected, as the model was trained",
         "look at the residual, then confirm (--yes)",
     ),
     "export.differs": Sentence(

@@ -14,14 +14,20 @@ from pydicom.multival import MultiValue
 from pydicom.uid import UID
 
 from tumordiff_core.dicom.tags import PRIVATE, WANTED, Doubt, value
-from tumordiff_core.dicom.walk import NATIVE, Layout, Memo, NeedMore
+from tumordiff_core.dicom.walk import EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE, UNDEFINED, Layout, Memo, NeedMore, walk
 from tumordiff_core.errors import InputError, MissingError
 from tumordiff_core.plugins.specs import Header
 
 WINDOW = 16 * 1024
 INFLATED_LIMIT = 64_000_000
+INFLATE_STEP = 16_000_000
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _SEQUENCE_END = bytes.fromhex("feffdde000000000")
+IDENTITY = frozenset({
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID",
+    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns",
+})  # fmt: skip
+_PIXELS = {0x0008: "float32", 0x0009: "float64", 0x0010: ""}
 _memo = Memo()
 
 
@@ -65,9 +71,7 @@ def _unreadable(path: Path, reason: str) -> InputError:
     return InputError("dicom.unreadable", path, name=path.name, reason=reason)
 
 
-def _read(
-    file: int, size: int, path: Path, memo: Memo, doubtful: Callable[[Path], dict[str, Any]]
-) -> dict[str, Any]:
+def _read(file: int, size: int, path: Path, memo: Memo, doubtful: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
     if size == 0:
         raise InputError("dicom.empty_file", path, name=path.name)
     try:
@@ -77,6 +81,21 @@ def _read(
         return header
     except Doubt:
         return doubtful(path)
+
+
+def _require_unrepeated(file: int, size: int, path: Path) -> None:
+    """Refuse a file that names an identity or a place twice and differently; what cannot be walked is left alone."""
+    os.lseek(file, 0, os.SEEK_SET)
+    window = os.read(file, 4 * WINDOW)
+    try:
+        layout = walk(window, size, path, ordered=False)
+    except (Doubt, NeedMore, InputError):
+        return
+    seen: dict[str, bytes] = {}
+    for keyword, _, offset, length in layout.values:
+        raw = window[offset : offset + length]
+        if keyword in IDENTITY and seen.setdefault(keyword, raw) != raw:
+            raise InputError("dicom.repeated", path, name=path.name, tag=keyword)
 
 
 def _layout(file: int, size: int, path: Path, memo: Memo) -> tuple[bytes, Layout]:
@@ -147,87 +166,140 @@ def read_with_pydicom(path: Path) -> dict[str, Any]:
 
     Raises InputError with a ``dicom.`` code.
     """
-    with path.open("rb") as file:
-        whole, deflated = _opened(file, path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                data = _dcmread(whole, path)
-            except InputError:
-                raise
-            except Exception as error:
-                # pydicom raises whatever the broken byte led to: struct, recursion, memory, key errors.
-                raise _unreadable(path, "damaged inside") from error
+    with path.open("rb") as opened, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        file = _Whole(opened, path)
+        try:
+            data = _dcmread(file.content, path)
             header = _normal_values(data)
-        syntax = (
-            DEFLATED
-            if deflated
-            else str(data.file_meta.get("TransferSyntaxUID", ""))
-            if hasattr(data, "file_meta")
-            else ""
-        )
-        header["TransferSyntaxUID"] = syntax or ("1.2.840.10008.1.2" if data.is_implicit_VR else "1.2.840.10008.1.2.1")
-        _find_pixels(header, whole, path, little=bool(data.is_little_endian))
+        except InputError:
+            raise
+        except RecursionError as error:
+            raise InputError("dicom.too_deep", path, name=path.name) from error
+        except Exception as error:
+            # pydicom raises whatever the broken byte led to: struct, memory, key errors.
+            raise _unreadable(path, "damaged inside") from error
+        header["TransferSyntaxUID"] = DEFLATED if file.deflated else _syntax(data, header)
+        place = _Place(data, file.content)
+        file.finish(header)
+        _find_pixels(header, place, file.size, path)
+        if not header["pixel_length"]:
+            _require_whole(file.content, file.size, path)
+        elif _trailing(header, file.size):
+            _read_behind_pixels(header, file.content)
+    if any("encoding" in str(one.message) or "decode" in str(one.message) for one in told):
+        _remark(header, "dicom.character_set")
     return header
 
 
-def _opened(file: BinaryIO, path: Path) -> tuple[BinaryIO, bool]:
-    """The file, or for a deflated one a copy in memory that never inflates beyond the limit."""
-    start = file.read(400)
-    file.seek(0)
-    if start[128:132] == b"DICM" and DEFLATED.encode() in start:
-        meta_end = 144 + int.from_bytes(start[140:144], "little")
-        content = file.read()
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            inflated = inflater.decompress(content[meta_end:], INFLATED_LIMIT)
-        except zlib.error as error:
-            raise _unreadable(path, "its packed part is damaged") from error
-        if inflater.unconsumed_tail:
-            raise InputError("dicom.unpacks_too_far", path, name=path.name, limit_mb=INFLATED_LIMIT // 1_000_000)
+class _Whole:
+    """The file, or for a deflated one a copy in memory that never inflates further than its image needs."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self.path, self.content, self.deflated, self._rest = path, file, False, b""
+        self.size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        start = file.read(400)
+        file.seek(0)
+        if start[128:132] == b"DICM" and DEFLATED.encode() in start:
+            self._inflate(file.read())
+
+    def _inflate(self, packed: bytes) -> None:
+        end = meta_end(packed)
+        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        inflated = self._step(packed[end:], INFLATED_LIMIT)
         # As explicit little endian with the packed syntax in its meta: pydicom would inflate a second time.
-        return BytesIO(content[:meta_end].replace(DEFLATED.encode(), b"1.2.840.10008.1.2.1\0\0\0") + inflated), True
-    return file, False
+        meta = packed[:end].replace(DEFLATED.encode(), b"1.2.840.10008.1.2.1\0\0\0")
+        self.content, self.deflated, self.size = BytesIO(meta + inflated), True, end + len(inflated)
+
+    def _step(self, packed: bytes, most: int) -> bytes:
+        try:
+            inflated = self._inflater.decompress(packed, most)
+        except zlib.error as error:
+            raise _unreadable(self.path, "its packed part is damaged") from error
+        self._rest = self._inflater.unconsumed_tail
+        return inflated
+
+    def finish(self, header: Header) -> None:
+        """Count what is left to inflate, up to the limit and the pixels that the header announces."""
+        allowed = INFLATED_LIMIT + declared_bytes(header)
+        while self._rest:
+            more = len(self._step(self._rest, INFLATE_STEP))
+            self.size += more
+            if self.size > allowed or not more:
+                limit_mb = allowed // 1_000_000
+                raise InputError("dicom.unpacks_too_far", self.path, name=self.path.name, limit_mb=limit_mb)
+
+
+def meta_end(content: bytes) -> int:
+    """Where the data set of a file with a signature begins, by its meta group's own length."""
+    return 144 + int.from_bytes(content[140:144], "little")
+
+
+def _tags() -> list[Any]:
+    tags: list[Any] = [*WANTED]
+    for group, _, element in PRIVATE:
+        tags += [group << 16 | block << 8 | element for block in range(0x10, 0x20)]
+        tags += [group << 16 | block for block in range(0x10, 0x20)]
+    return tags
 
 
 def _dcmread(file: BinaryIO, path: Path) -> pydicom.Dataset:
     start = file.read(132)
     file.seek(0)
-    tags: list[Any] = [*WANTED]
-    for group, _, element in PRIVATE:
-        tags += [group << 16 | 0x0010, group << 16 | 0x1000 | element]
     if start[128:] == b"DICM":
-        return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags)
+        return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_tags())
     if start[:2] not in (b"\x08\x00", b"\x02\x00"):
         raise InputError("dicom.not_dicom", path, name=path.name)
-    data = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags, force=True)
+    try:
+        data = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_tags(), force=True)
+    except Exception as error:
+        # Without a signature anything may have begun with these two bytes.
+        raise InputError("dicom.no_signature", path, name=path.name) from error
     known = UID(str(data.get("SOPClassUID", "")))
     if known.name == str(known):
-        raise InputError("dicom.not_dicom", path, name=path.name)
+        raise InputError("dicom.no_signature", path, name=path.name)
     return data
+
+
+def _syntax(data: pydicom.Dataset, header: dict[str, Any]) -> str:
+    """The transfer syntax that holds: the named one, unless the bytes of the data set say otherwise."""
+    meta = getattr(data, "file_meta", None)
+    named = "" if meta is None else str(meta.get("TransferSyntaxUID", ""))
+    found = IMPLICIT_LITTLE if data.is_implicit_VR else EXPLICIT_LITTLE
+    if named in (IMPLICIT_LITTLE, EXPLICIT_LITTLE) and named != found:
+        _remark(header, "dicom.syntax_lies")
+        return found
+    return named or found
 
 
 def _normal_values(data: pydicom.Dataset) -> dict[str, Any]:
     header: dict[str, Any] = {}
-    bad: list[str] = []
     for tag, (keyword, _) in WANTED.items():
         if tag not in data:
             continue
         try:
             found = _normal(data[tag].value)
+        except RecursionError:
+            raise
         except Exception:
             # One value that does not parse must not cost the file.
-            bad.append(keyword)
+            raw = data.get_item(tag)
+            text = getattr(raw, "value", b"") or b""
+            shown = text.decode("latin-1").strip(" \0") if isinstance(text, bytes) else str(text)
+            header.setdefault("NotNumbers", f'{keyword} "{shown[:40]}"')
+            _remark(header, "dicom.bad_number")
             continue
         if found is not None:
             header[keyword] = found
     for (group, creator, element), (name, _) in PRIVATE.items():
         try:
-            header[name] = _normal(data.private_block(group, creator)[element].value)
-        except (KeyError, ValueError, TypeError):
+            found = _normal(data.private_block(group, creator)[element].value)
+        except Exception:
+            # Most files have no such block, and one that is damaged is as good as none.
             continue
-    if bad:
-        header["remarks"] = ("dicom.bad_number",)
+        if found is not None:
+            header[name] = found
     return header
 
 
@@ -244,35 +316,113 @@ def _normal(found: Any) -> Any:
     return str(found).strip(" \0") or None
 
 
-def _find_pixels(header: dict[str, Any], file: BinaryIO, path: Path, *, little: bool) -> None:
-    """Where the pixel data begin: pydicom stops before their element and leaves the file there."""
-    order = "little" if little else "big"
-    start = file.tell()
-    head = file.read(12)
-    size = file.seek(0, os.SEEK_END)
+def _remark(header: dict[str, Any], code: str) -> None:
+    if code not in header.get("remarks", ()):
+        header["remarks"] = (*header.get("remarks", ()), code)
+
+
+class _Place:
+    """The element at which pydicom stopped: its number, and where its value lies."""
+
+    def __init__(self, data: pydicom.Dataset, file: BinaryIO) -> None:
+        start, head = file.tell(), file.read(12)
+        order: Any = "little" if data.is_little_endian else "big"
+        self.element = -1
+        self.offset = self.length = 0
+        if len(head) >= 8 and int.from_bytes(head[:2], order) == 0x7FE0:
+            self.element = int.from_bytes(head[2:4], order)
+            wide = not data.is_implicit_VR and head[4:6] not in (b"US", b"SS")
+            explicit = head[8:12] if wide else head[6:8]
+            self.length = int.from_bytes(head[4:8] if data.is_implicit_VR else explicit, order)
+            self.offset = start + (12 if wide else 8)
+
+
+def _find_pixels(header: dict[str, Any], place: _Place, size: int, path: Path) -> None:
+    """Where the pixel data begin, and whether they are as long as the image needs."""
     header["pixel_offset"], header["pixel_length"] = 0, 0
-    if len(head) < 8 or int.from_bytes(head[:2], order) != 0x7FE0:  # type: ignore[arg-type]
+    if place.element not in _PIXELS:
         return
-    wide = head[4:6] in (b"OW", b"OB", b"OF", b"OD")
-    length = int.from_bytes(head[8:12] if wide else head[4:8], order)  # type: ignore[arg-type]
-    header["pixel_offset"] = start + (12 if wide else 8)
-    header["pixel_length"] = -1 if length == 0xFFFFFFFF else length
-    if length == 0xFFFFFFFF and header["TransferSyntaxUID"] in NATIVE:
+    if _PIXELS[place.element]:
+        header["PixelKind"] = _PIXELS[place.element]
+    header["pixel_offset"] = place.offset
+    header["pixel_length"] = -1 if place.length == UNDEFINED else place.length
+    if place.length != UNDEFINED:
+        _judge_native(header, place.offset, place.length, size, path)
+    elif header["TransferSyntaxUID"] in NATIVE:
         raise InputError("dicom.pixels_undefined", path, name=path.name)
-    if length != 0xFFFFFFFF:
-        _judge_native(header, header["pixel_offset"], length, size, path)
 
 
 def _judge_native(header: dict[str, Any], offset: int, length: int, size: int, path: Path) -> None:
+    """Compare announced, needed and present bytes; ``pixel_length`` becomes what is used."""
     declared = declared_bytes(header)
-    remarks = list(header.get("remarks", ()))
-    if offset + min(length, declared or length) > size:
-        if length > size and length != declared:
-            raise InputError("dicom.pixels_absurd", path, name=path.name, claimed=length, bytes=size)
-        remarks.append("dicom.pixels_cut")
-    elif declared and length < declared:
-        remarks.append("dicom.pixels_cut")
-    elif declared:
-        header["pixel_length"] = declared
-    if remarks:
-        header["remarks"] = tuple(remarks)
+    if length > size and length != declared:
+        raise InputError("dicom.pixels_absurd", path, name=path.name, claimed=length, bytes=size)
+    if not declared:
+        return
+    there = offset + declared <= size
+    if length < declared and length + 1 == declared and there:
+        _remark(header, "dicom.odd_length")
+    elif length < declared or not there:
+        _remark(header, "dicom.pixels_cut")
+        return
+    header["pixel_length"] = declared
+    if _trailing(header, size):
+        _remark(header, "dicom.trailing")
+
+
+def _trailing(header: Header, size: int) -> int:
+    """Bytes behind native pixels; an odd count of pixel bytes has one byte of padding."""
+    length = int(header["pixel_length"])
+    if length <= 0 or header["TransferSyntaxUID"] not in NATIVE:
+        return 0
+    return max(size - int(header["pixel_offset"]) - length - length % 2, 0)
+
+
+def _require_whole(file: BinaryIO, size: int, path: Path) -> None:
+    """Refuse a file without pixels whose last element is cut off: pydicom is silent about it."""
+    file.seek(0)
+    data = pydicom.dcmread(file, force=True)
+    raws = [raw for raw in data._dict.values() if getattr(raw, "value_tell", None)]
+    last = max(raws, key=lambda raw: raw.value_tell, default=None)
+    if last is None or not isinstance(getattr(last, "length", None), int) or last.length == UNDEFINED:
+        return
+    left = size - last.value_tell - last.length
+    if left < 0 or 0 < left < 8:
+        raise InputError("dicom.cut_header", path, name=path.name, bytes=size)
+
+
+def _read_behind_pixels(header: dict[str, Any], file: BinaryIO) -> None:
+    """Values of wanted elements that somebody put behind the pixels."""
+    file.seek(0)
+    try:
+        data = pydicom.dcmread(file, specific_tags=_tags(), force=True)
+        found = _normal_values(data)
+    except Exception:
+        # Whatever lies there is no data set: padding, or the rest of another file.
+        return
+    for keyword, one in found.items():
+        if keyword not in header:
+            header[keyword] = one
+
+
+def remarks_of(header: Header) -> list[InputError]:
+    """What is odd about one file and was read all the same, as errors that can say it."""
+    path = Path(header["path"])
+    found = []
+    for code in header.get("remarks", ()):
+        fields: dict[str, Any] = {"name": path.name}
+        if code == "dicom.pixels_cut":
+            fields.update(found=present_bytes(header), expected=declared_bytes(header))
+        elif code == "dicom.bad_number":
+            fields.update(value=header.get("NotNumbers", "a value"))
+        elif code == "dicom.trailing":
+            fields.update(bytes=_trailing(header, int(header["size"])))
+        found.append(InputError(code, path, **fields))
+    return found
+
+
+def present_bytes(header: Header) -> int:
+    """Bytes of pixels that a cut file still holds."""
+    there = max(int(header["size"]) - int(header["pixel_offset"]), 0)
+    length = int(header["pixel_length"])
+    return min(there, length) if length > 0 else there

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tumordiff_core.dicom import order, pixels, study
-from tumordiff_core.dicom.headers import read_header
-from tumordiff_core.errors import InputError, MissingError, UnsupportedError
+from tumordiff_core import files
+from tumordiff_core.dicom import frames, order, pixels, study
+from tumordiff_core.dicom.headers import read_header, remarks_of
+from tumordiff_core.errors import GeometryError, InputError, MissingError, UnsupportedError
 from tumordiff_core.imaging.geometry import Geometry, laterality_hint
 from tumordiff_core.imaging.volume import Provenance, Volume
 from tumordiff_core.plugins.specs import Header, PatientRecord, Phase, SeriesRecord, StudyRecord
@@ -63,15 +64,15 @@ def read_series(paths: Sequence[Path], *, progress: Progress | None = None) -> V
 def _scan(folder: Path, told: Progress) -> tuple[list[Header], list[InputError]]:
     if not folder.exists():
         raise MissingError("files.missing", folder, name=folder.name)
-    files = [folder]
+    found = [folder]
     if folder.is_dir():
-        files = sorted(Path(base, name) for base, _, names in os.walk(folder) for name in names)
-    if not files:
+        found = sorted(Path(base, name) for base, _, names in os.walk(folder) for name in names)
+    if not found:
         raise InputError("series.empty_folder", folder, name=folder.name)
     headers: list[Header] = []
     faults: list[InputError] = []
-    told.stage("read headers", len(files))
-    for path in files:
+    told.stage("read headers", len(found))
+    for path in found:
         try:
             headers.append(read_header(path))
         except InputError as error:
@@ -81,12 +82,13 @@ def _scan(folder: Path, told: Progress) -> tuple[list[Header], list[InputError]]
     if not headers:
         if faults:
             raise faults[0]
-        raise InputError("series.no_dicom", folder, name=folder.name, count=len(files))
-    return headers, faults
+        raise InputError("series.no_dicom", folder, name=folder.name, count=len(found))
+    kept, _, conflicts = distinct(headers)
+    return kept, [*faults, *conflicts]
 
 
 def _choose(headers: Sequence[Header], number: int | None, folder: Path) -> tuple[StudyRecord, SeriesRecord]:
-    studies = study.records(headers)
+    studies = study.records(frames.split(headers))
     found = [(one, series) for one in studies for series in one.series]
     if number is not None:
         found = [pair for pair in found if pair[1].number == number]
@@ -109,6 +111,9 @@ def _is_one_acquisition(found: Sequence[tuple[StudyRecord, SeriesRecord]]) -> bo
 def _volume(one: StudyRecord, series: SeriesRecord, told: Progress) -> Volume:
     meaning = study.meaning(one)
     dynamic = next((d for d in meaning.dynamics if series.uid in d.series_uids), None)
+    if any("frame" in header for header in series.headers):
+        # Several slices share one path here; their order tells the phases.
+        dynamic = None
     by_path = {str(h["path"]): h for s in one.series for h in s.headers}
     ordered = order.order_series(series.headers)
     if not ordered:
@@ -174,6 +179,7 @@ class StoredPhase:
     geometry : its grid; of 1 mm voxels at the origin where ``positioned`` is False
     missing : slices without a file, zero in ``values``
     window : (center, width) in rescaled units where all files agree on one, else ``None``
+    remarks : what is odd and was read all the same
     """
 
     values: npt.NDArray[Any]
@@ -184,20 +190,28 @@ class StoredPhase:
     positioned: bool = True
     missing: tuple[int, ...] = ()
     window: tuple[float, float] | None = None
+    remarks: tuple[InputError, ...] = ()
 
 
-def read_stored_phase(headers: Sequence[Header], *, progress: Progress | None = None) -> StoredPhase:
+def read_stored_phase(
+    headers: Sequence[Header], *, phase: int = 0, progress: Progress | None = None
+) -> StoredPhase:  # fmt: skip
     """One phase for viewing: a gap becomes an empty slice, and a phase without positions a plain stack.
+
+    A cut file counts as a gap. ``phase`` chooses where the files hold several phases, as a multi-frame file may.
 
     Raises InputError("dicom.no_image", "dicom.rescale", "dicom....") or UnsupportedError.
     """
-    parts = order.order_series(headers)
+    whole = [header for header in headers if "dicom.pixels_cut" not in header.get("remarks", ())]
+    parts = order.order_series(frames.split(whole or headers))
     if not parts:
         path = Path(headers[0]["path"])
         raise InputError("dicom.no_image", path, name=path.name)
-    ordered, slices = parts[0], parts[0].phases[0]
+    ordered = parts[0]
+    phase = min(phase, len(ordered.phases) - 1)
+    slices = ordered.phases[phase]
     read = pixels.read_stored(slices, progress=progress)
-    missing = tuple(m.slice_index for m in ordered.missing if m.phase == 0)
+    missing = tuple(m.slice_index for m in ordered.missing if m.phase == phase)
     values, slope, intercept = read, 1.0, 0.0
     table = slopes(slices)
     if (table == table[0]).all():
@@ -207,9 +221,81 @@ def read_stored_phase(headers: Sequence[Header], *, progress: Progress | None = 
     geometry = order.grid(slices) if ordered.positioned else Geometry(read.shape, (1.0, 1.0, 1.0))
     if missing:
         values, geometry = _with_gaps(values, geometry, missing)
+    remarks = (*_remarks(headers, parts, slices, geometry), *pixels.oddities(read, slices))
     return StoredPhase(
-        values, slope, intercept, geometry, slices, ordered.positioned, missing, common_window(slices),
+        values, slope, intercept, geometry, slices, ordered.positioned, missing, common_window(slices), remarks,
     )  # fmt: skip
+
+
+def _remarks(
+    headers: Sequence[Header], parts: Sequence[order.Ordered], slices: Sequence[Header], geometry: Geometry
+) -> list[InputError]:
+    """What is odd about the files of a phase and how they lie, each code once."""
+    ordered = parts[0]
+    found = [remark for header in headers for remark in remarks_of(header)]
+    if len(parts) > 1:
+        found.append(InputError("series.several_orientations", count=len(parts)))
+    if ordered.doubled:
+        found.append(InputError("series.doubled", count=ordered.doubled))
+    if ordered.missing:
+        found.append(ordered.missing_error())
+    if not ordered.positioned:
+        found.append(_why_unplaced(slices[0]))
+        return list({one.code: one for one in reversed(found)}.values())
+    if not ordered.missing and not order.is_even(slices):
+        steps = np.diff([order.place_mm(header) for header in slices])
+        low, high = f"{float(steps.min()):.2f}", f"{float(steps.max()):.2f}"
+        found.append(InputError("series.uneven", low_mm=low, high_mm=high))
+    lean = abs(float(np.dot(geometry.slice_direction, np.cross(geometry.row_direction, geometry.column_direction))))
+    if lean < np.cos(np.radians(0.05)):
+        found.append(InputError("series.tilted", degrees=f"{np.degrees(np.arccos(lean)):.1f}"))
+    return list({one.code: one for one in reversed(found)}.values())
+
+
+def _why_unplaced(header: Header) -> InputError:
+    """Which of position, orientation and spacing is nonsense, or that one is missing."""
+    names = {
+        "PixelSpacing": "pixel spacing",
+        "ImageOrientationPatient": "orientation",
+        "ImagePositionPatient": "position",
+    }
+    if "dicom.bad_number" in header.get("remarks", ()):
+        keyword, _, text = str(header.get("NotNumbers", "")).partition(" ")
+        if keyword in names:
+            return InputError("series.bad_spacing", what=names[keyword], value=text.strip('"'))
+    if all(header.get(keyword) is not None for keyword in names):
+        wrong = "PixelSpacing"
+        spacing = header["PixelSpacing"]
+        if isinstance(spacing, tuple) and all(isinstance(v, float) and 0 < v < np.inf for v in spacing):
+            wrong = "ImageOrientationPatient"
+        value = header[wrong]
+        shown = (
+            "\\".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
+            if isinstance(value, tuple)
+            else value
+        )
+        return InputError("series.bad_spacing", what=names[wrong], value=shown)
+    return GeometryError("series.no_position")
+
+
+def distinct(headers: Sequence[Header]) -> tuple[list[Header], list[Header], list[InputError]]:
+    """Headers without second files of one SOP instance: (kept, identical copies, conflicts).
+
+    Files of equal bytes are copies; of files with other content the first is kept, never guessed between.
+    """
+    kept: dict[str, Header] = {}
+    copies: list[Header] = []
+    conflicts: list[InputError] = []
+    for header in headers:
+        first = kept.setdefault(str(header["SOPInstanceUID"]), header)
+        if first is header:
+            continue
+        path, other = Path(header["path"]), Path(first["path"])
+        if header["size"] == first["size"] and files.sha256(path) == files.sha256(other):
+            copies.append(header)
+        else:
+            conflicts.append(InputError("dicom.same_uid", path, name=path.name, other=other.name))
+    return list(kept.values()), copies, conflicts
 
 
 def _with_gaps(

@@ -25,6 +25,7 @@ KEYWORDS: tuple[str, ...] = tuple(_NAMES.split())
 
 PRIVATE: dict[tuple[int, str, int], tuple[str, str]] = {
     (0x0019, "GEMS_ACQU_01", 0x5A): ("GEAcquisitionDuration", "FL"),
+    (0x0019, "SIEMENS MR HEADER", 0x0A): ("MosaicSlices", "US"),
 }
 """(group, private creator, element byte) -> (our name, VR); GE's duration is in microseconds."""
 

@@ -71,24 +71,25 @@ class Memo:
         return layout
 
 
-def walk(window: bytes, size: int, path: Path) -> Layout:
+def walk(window: bytes, size: int, path: Path, *, ordered: bool = True) -> Layout:
     """Walk one header up to its pixel data.
 
     Parameters
     ----------
     window : the first bytes of the file
     size : bytes of the whole file
+    ordered : whether elements out of order are a reason for doubt; else ``values`` may name a keyword twice
 
     Raises
     ------
     Doubt, NeedMore, InputError("dicom.cut_header"), ("dicom.bad_length")
     """
-    return _Walk(window, size, path).run()
+    return _Walk(window, size, path, ordered=ordered).run()
 
 
 class _Walk:
-    def __init__(self, window: bytes, size: int, path: Path) -> None:
-        self.window, self.size, self.path = window, size, path
+    def __init__(self, window: bytes, size: int, path: Path, *, ordered: bool) -> None:
+        self.window, self.size, self.path, self.ordered = window, size, path, ordered
         self.fixed = bytearray(len(window))
         self.values: list[tuple[str, str, int, int]] = []
         self.creators: dict[tuple[int, int], str] = {}
@@ -166,7 +167,7 @@ class _Walk:
             if position == self.size:
                 raise Doubt
             tag, vr, length, value_at = self.element(position)
-            if tag <= last:
+            if tag <= last and self.ordered:
                 raise Doubt
             last = tag
             if tag == PIXEL_DATA:

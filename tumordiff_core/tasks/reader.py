@@ -26,8 +26,11 @@ MEMORY_BASE_BYTES = 2_000_000_000
 
 @hookimpl
 def register_services() -> list[Service]:
-    """The reader child."""
-    return [Service("reader", "tumordiff_core.tasks.reader:handle")]
+    """The reader child, and the child in which untrusted compressed pixels are decoded."""
+    return [
+        Service("reader", "tumordiff_core.tasks.reader:handle"),
+        Service("decoder", "tumordiff_core.dicom.decoders:handle"),
+    ]
 
 
 def handle(request: dict[str, Any]) -> dict[str, Any]:
@@ -64,9 +67,9 @@ def _most_bytes() -> int:
 @once
 def limit_memory() -> None:
     """Limit this child's address space, so that a hostile file ends in a sentence and not in a full machine."""
-    from tumordiff_core.dicom import pixels
+    from tumordiff_core.dicom import limits
 
-    pixels.allow_here(_most_bytes())
+    limits.limit_memory(_most_bytes())
 
 
 # phases
@@ -114,7 +117,7 @@ def _read(series_uid: str, phase: int, sources: "list[SourceFile]") -> "Entry":
     from tumordiff_core.imaging import cache
 
     headers = [read_header(Path(source.path)) for source in sources]
-    stored = stack.read_stored_phase(headers)
+    stored = stack.read_stored_phase(headers, phase=phase)
     now = [cache.SourceFile(str(h["path"]), int(h["size"]), int(h["mtime_ns"])) for h in headers]
     return cache.store(cache.key(series_uid, phase, now), stored.values, _record(series_uid, stored))
 
@@ -231,8 +234,8 @@ def _mask(request: dict[str, Any]) -> dict[str, Any]:
 
     study_uid, label = str(request["study_uid"]), str(request["label"])
     recorded = queries.recorded(study_uid)
-    path = dict(getattr(recorded, "masks", None) or {}).get(label)
-    if path is None:
+    path = recorded.masks.get(label) if recorded is not None else None
+    if recorded is None or path is None:
         raise InputError("series.no_mask", label=label)
     source = str(recorded.source_series_uid)
     grid_files = _sources(source, 0)
