@@ -58,7 +58,7 @@ class Jobs(_Group):
         ge=0,
         le=3650,
         title="Keep jobs (days)",
-        description="Days after which finished jobs may be deleted; 0: never.",
+        description="Days after which ended jobs and their results are deleted; 0: never.",
     )
     cluster: str = Field("", title="Cluster", description="Address of a Dask scheduler, for example tcp://host:8786.")
 

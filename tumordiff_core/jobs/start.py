@@ -98,6 +98,24 @@ def delete(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
+def delete_old() -> list[Path]:
+    """Delete ended jobs older than the settings keep them (0 days: for ever); returns what was deleted."""
+    days = settings.load().jobs.keep_days
+    if not days:
+        return []
+    limit = time.time() - days * 86_400
+    old = [folder for folder in jobfolder.list_jobs() if _last_written(folder) < limit]
+    deleted = [folder for folder in old if jobfolder.state(folder) in jobfolder.ENDED]
+    for folder in deleted:
+        shutil.rmtree(folder)
+    return deleted
+
+
+def _last_written(folder: Path) -> float:
+    """When anything last changed in a job folder, seconds since 1970."""
+    return max(place.stat().st_mtime for place in (folder, folder / "job.json", *folder.glob("events.jsonl")))
+
+
 def start_queued() -> list[Path]:
     """Start as many queued jobs as the settings allow, oldest first; returns what was started."""
     limits = {"heavy": settings.load().jobs.heavy, "light": settings.load().jobs.light}

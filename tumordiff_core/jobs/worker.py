@@ -158,6 +158,7 @@ def main(folder: Path, *, echo: Progress | None = None, claimed: int | None = No
         handler.close()
         writer.close()
     manager.job_finished(folder, end)
+    start.delete_old()
     if claimed is None:
         start.start_queued()
     return EXIT[end]

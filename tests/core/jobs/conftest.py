@@ -11,6 +11,7 @@ import pytest
 from tests.core.jobs import kinds
 from tumordiff_core import settings
 from tumordiff_core.jobs import folder as jobfolder
+from tumordiff_core.jobs import start
 from tumordiff_core.plugins import builtin, manager
 
 TOP = Path(__file__).parent.parent.parent.parent
@@ -30,8 +31,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def job(home: Path) -> Callable[..., Path]:
-    """Make a job folder of the kind ``count``."""
+def job(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Make a job folder of the kind ``count``; a worker that ends starts no other in the background."""
+    monkeypatch.setattr(start, "start", lambda folder: None)
 
     def make(task: str = "count", *, claim: bool = False, **params: Any) -> Path:
         return jobfolder.new_job(task, params, claim=claim)
@@ -44,7 +46,16 @@ def nobody_left() -> Iterator[None]:
     """No worker process survives a test."""
     before = {child.pid for child in psutil.Process().children(recursive=True)}
     yield
-    left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+    new = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+    left = [child for child in new if child.is_running() and not _is_tracker(child)]
     for child in left:
         child.kill()
     assert left == []
+
+
+def _is_tracker(child: psutil.Process) -> bool:
+    """Python's own tracker of shared memory stays for as long as this process does."""
+    try:
+        return "resource_tracker" in " ".join(child.cmdline())
+    except psutil.NoSuchProcess:
+        return True

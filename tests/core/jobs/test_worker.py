@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.core.jobs import kinds
+from tumordiff_core import settings
 from tumordiff_core.errors import InputError
 from tumordiff_core.jobs import events, start, worker
 from tumordiff_core.jobs import folder as jobfolder
@@ -269,6 +270,22 @@ def test_only_a_job_without_a_living_worker_is_deleted(job):
     assert refused.value.code == "jobs.not_startable"
     start.delete(queued)
     assert not queued.exists()
+
+
+def test_ended_jobs_are_deleted_after_the_days_the_settings_keep_them(job, monkeypatch: pytest.MonkeyPatch):
+    old, young, queued = job(steps=1), job(steps=1), job()
+    for folder in (old, young):
+        worker.main(folder)
+    long_ago = time.time() - 40 * 86_400
+    for folder in (old, queued):
+        for place in (folder / "job.json", folder / "events.jsonl", folder):
+            if place.exists():
+                os.utime(place, (long_ago, long_ago))
+    assert start.delete_old() == []
+    monkeypatch.setenv("TUMORDIFF_JOBS_KEEP_DAYS", "30")
+    settings.reload()
+    assert start.delete_old() == [old]
+    assert not old.exists() and young.exists() and queued.exists()
 
 
 def test_the_queue_starts_the_oldest_within_the_limits(job, home: Path, monkeypatch: pytest.MonkeyPatch):
