@@ -13,6 +13,7 @@ from tumordiff_core.noise.stabilise import stabiliser
 
 Float = npt.NDArray[np.float32]
 Filter = Callable[[Float, float, float], Float]
+Spectrum = npt.NDArray[np.float64] | None
 
 
 def identity(image: Float, sigma: float, factor: float) -> Float:
@@ -44,11 +45,25 @@ def nlm(image: Float, sigma: float, factor: float) -> Float:
     )
 
 
-def bm3d(image: Float, sigma: float, factor: float) -> Float:
-    """BM3D (package ``bm3d``, non-commercial; extra ``bench``)."""
+def bm3d(image: Float, sigma: float, factor: float, spectrum: Spectrum = None) -> Float:
+    """BM3D (package ``bm3d``, non-commercial; extra ``bench``), given the noise's true spectrum where it has one."""
     import bm3d as package  # noqa: PLC0415 - a peer that is not always installed
 
-    return np.asarray(package.bm3d(image, factor * sigma), dtype=np.float32)
+    return np.asarray(package.bm3d(image, _power(image, factor * sigma, spectrum)), dtype=np.float32)
+
+
+def bm4d(stack: Float, sigma: float, spectrum: Spectrum = None) -> Float:
+    """BM4D (package ``bm4d``, non-commercial; extra ``bench``) on a stack [slice, row, column]."""
+    import bm4d as package  # noqa: PLC0415 - a peer that is not always installed
+
+    return np.asarray(package.bm4d(stack, _power(stack, sigma, spectrum)), dtype=np.float32)
+
+
+def _power(image: Float, sigma: float, spectrum: Spectrum) -> Any:
+    """The deviation of white noise, else the power spectrum of coloured noise over every frequency."""
+    if spectrum is None:
+        return sigma
+    return np.broadcast_to(sigma**2 * spectrum**2, image.shape) * image.size
 
 
 FACTORS: dict[str, tuple[Filter, tuple[float, float, float]]] = {
@@ -66,21 +81,43 @@ FACTORS: dict[str, tuple[Filter, tuple[float, float, float]]] = {
 }
 """Filter and its strength factor at 5, 10 and 15 % noise, tuned on quiet validation patients."""
 
-NEEDS = {"wavelet": "pywt", "wavelet+vst": "pywt", "bm3d": "bm3d", "bm3d+vst": "bm3d"}
+NEEDS = {
+    "wavelet": "pywt", "wavelet+vst": "pywt", "bm3d": "bm3d", "bm3d+vst": "bm3d", "bm4d+vst": "bm4d",
+}  # fmt: skip
+
+
+VOLUMETRIC = "bm4d+vst"
 
 
 def available(names: list[str]) -> list[str]:
-    """Those of ``names`` whose package is installed."""
-    return [name for name in names if name in FACTORS and (name not in NEEDS or find_spec(NEEDS[name]) is not None)]
+    """Those of ``names`` that are known and whose package is installed."""
+    known = [name for name in names if name in FACTORS or name == VOLUMETRIC]
+    return [name for name in known if name not in NEEDS or find_spec(NEEDS[name]) is not None]
 
 
-def run(name: str, image: npt.NDArray[Any], sigma: float, *, channels: int = 1) -> Float:
-    """One filter on one slice [row, column] of peak 1 with the true sigma; strength interpolated between levels."""
+def run(
+    name: str, image: npt.NDArray[Any], sigma: float, *, channels: int = 1, spectrum: Spectrum = None
+) -> Float:  # fmt: skip
+    """One filter on one slice [row, column] of peak 1 with the true sigma; strength interpolated between levels.
+
+    Filters that take a noise spectrum (BM3D) get the true one: amplitude [row, column] with mean power 1.
+    """
     function, factors = FACTORS[name]
     factor = float(np.interp(sigma, (0.05, 0.10, 0.15), factors))
     values = image.astype(np.float32)
+
+    def filtered(given: Float, level: float) -> Float:
+        if function is bm3d:
+            return bm3d(given, level, factor, spectrum)
+        return np.asarray(function(given, level, factor), dtype=np.float32)
+
     if not name.endswith("+vst"):
-        return np.asarray(function(values, sigma, factor), dtype=np.float32)
+        return filtered(values, sigma)
     transform = stabiliser(channels)
-    stable = transform.forward(values, sigma)
-    return transform.inverse(function(stable, 1.0, factor), sigma)
+    return transform.inverse(filtered(transform.forward(values, sigma), 1.0), sigma)
+
+
+def run_volume(stack: npt.NDArray[Any], sigma: float, *, channels: int = 1, spectrum: Spectrum = None) -> Float:
+    """BM4D between stabilisation and its exact inverse on a stack [slice, row, column] of peak 1."""
+    transform = stabiliser(channels)
+    return transform.inverse(bm4d(transform.forward(stack.astype(np.float32), sigma), 1.0, spectrum), sigma)

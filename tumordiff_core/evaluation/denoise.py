@@ -1,9 +1,9 @@
-"""The protocol of `tumordiff evaluate denoise`: references, made noise, methods, scores over patients.
+"""The protocol of `tumordiff evaluate denoise`: made noise, methods, scores over patients.
 
-References are quiet patients' slices, 2x2 means of peak 1, that no model was trained on; they are references, not
-truth: their own noise compresses differences. Noise is drawn anew for each slice from a fixed seed.
+What is judged on comes from ``references.py``. Noise is drawn anew for each slice from a fixed seed.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,33 +12,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tumordiff_core.engine import context
 from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, posterior_mean
 from tumordiff_core.evaluation import baselines, metrics
+from tumordiff_core.evaluation.references import Reference
 from tumordiff_core.noise.add import magnitude
 from tumordiff_core.noise.correlation import fermi_spectrum, gaussian_spectrum, lag1_of_spectrum
 from tumordiff_core.noise.level import estimate
 from tumordiff_core.progress import Progress
-from tumordiff_core.training.datasets import Stack, block_mean
 
 Float = npt.NDArray[np.float32]
 Method = Callable[["Case"], Float]
-
-
-@dataclass(frozen=True)
-class Reference:
-    """One slice with its neighbours.
-
-    Parameters
-    ----------
-    images : float32 [3, row, column], slice i, i - 1, i + 1 over the maximum of slice i
-    present : which neighbours exist in the same scale
-    """
-
-    patient: str
-    position: int
-    images: Float
-    present: tuple[bool, bool]
-    mask: metrics.Mask
 
 
 @dataclass(frozen=True)
@@ -69,11 +53,17 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Case:
-    """One noisy slice: reference, noisy triple [3, row, column] and what is true of its noise."""
+    """One noisy slice among its noisy neighbours: reference, noisy stack and what is true of its noise."""
 
     reference: Reference
     noisy: Float
     noise: NoiseLevel
+    spectrum: npt.NDArray[np.float64] | None = None
+
+    @property
+    def image(self) -> Float:
+        """The noisy slice itself."""
+        return np.asarray(self.noisy[self.reference.centre], dtype=np.float32)
 
 
 @dataclass
@@ -92,53 +82,46 @@ class Table:
         return list(dict.fromkeys(row["method"] for row in self.rows))
 
 
-def references(stacks: Sequence[Stack], part: str = "test") -> list[Reference]:
-    """Two slices of each quiet patient of a split, at positions 1 and n - 2 of its run, in order of patient id."""
-    found = []
-    for stack in sorted((s for s in stacks if s.part == part and s.quiet), key=lambda s: s.patient):
-        count = len(stack.images)
-        for k in (1, count - 2) if count >= 3 else (0,):
-            near = (max(k - 1, 0), min(k + 1, count - 1))
-            triple = block_mean(stack.images[[k, *near]])
-            peak = max(float(triple[0].max()), 1e-6)
-            scaled = (triple / peak).astype(np.float32)
-            one = [bool(stack.one_scale[j] and stack.one_scale[k] and j != k) for j in near]
-            mask = metrics.tissue_mask(scaled[0])
-            found.append(Reference(stack.patient, k, scaled, (one[0], one[1]), mask))
-    return found
-
-
 def noisy_case(reference: Reference, kind: Kind, level: float, index: int) -> Case:
-    """The noisy triple of reference number ``index``; the centre slice's draws come first, in the protocol's order."""
+    """The noisy stack of reference number ``index``; the slice's own draws come first, in the protocol's order."""
     rng = np.random.default_rng(1000 * round(100 * level) + index)
-    spectrum = kind.spectrum(*reference.images.shape[-2:])
-    noisy = np.stack([magnitude(image, level, rng, kind.channels, spectrum) for image in reference.images])
+    spectrum = kind.spectrum(*reference.stack.shape[-2:])
+    noisy = np.empty_like(reference.stack)
+    order = sorted(range(len(noisy)), key=lambda k: (abs(k - reference.centre), k))
+    for k in order:
+        noisy[k] = magnitude(reference.stack[k], level, rng, kind.channels, spectrum)
     lag1 = (0.0, 0.0) if spectrum is None else lag1_of_spectrum(spectrum)
-    return Case(reference, noisy, NoiseLevel(level, lag1, kind.channels))
+    return Case(reference, noisy, NoiseLevel(level, lag1, kind.channels), spectrum)
 
 
 def model_method(model: LoadedModel, *, neighbours: bool, blind: bool = False) -> Method:
     """A model as a method, with or without the neighbouring slices, with the true or the measured level."""
 
     def run(case: Case) -> Float:
-        present = [float(p and neighbours) for p in case.reference.present]
         noise = case.noise
         if blind:
-            level = estimate(case.noisy[:1])
+            level = estimate(case.noisy if neighbours else case.image[None])
             noise = NoiseLevel(level.sigma, level.lag1, level.channels)
         with torch.inference_mode():
-            images = torch.from_numpy(case.noisy)[None].to(model.device)
-            mean = posterior_mean(model, images, torch.tensor([present]).to(model.device), noise)
+            images, present = context.gather(case.noisy[None], 0, np.array([case.reference.centre]))
+            if not neighbours:
+                images, present = context.without(images, present, neighbours=False)
+            shown = torch.from_numpy(images).to(model.device)
+            mean = posterior_mean(model, shown, torch.from_numpy(present).to(model.device), noise)
         return np.asarray(mean[0, 0].cpu().numpy(), dtype=np.float32)
 
     return run
 
 
 def baseline_method(name: str) -> Method:
-    """A classical filter as a method; it gets the true level."""
+    """A classical filter as a method; it gets the true level, and the true spectrum where it takes one."""
 
     def run(case: Case) -> Float:
-        return baselines.run(name, case.noisy[0], case.noise.sigma, channels=case.noise.channels)
+        level, channels, spectrum = case.noise.sigma, case.noise.channels, case.spectrum
+        if name == baselines.VOLUMETRIC:
+            stack = baselines.run_volume(case.noisy, level, channels=channels, spectrum=spectrum)
+            return np.asarray(stack[case.reference.centre], dtype=np.float32)
+        return baselines.run(name, case.image, level, channels=channels, spectrum=spectrum)
 
     return run
 
@@ -151,7 +134,7 @@ def evaluate(
     *,
     progress: Progress,
 ) -> Table:
-    """Run every method on every reference, kind and level."""
+    """Run every method on every reference, kind and level; a row also says how long the method took."""
     table = Table()
     progress.stage("evaluate", len(methods) * len(kinds) * len(levels) * len(found))
     for kind in kinds:
@@ -159,13 +142,16 @@ def evaluate(
             cases = [noisy_case(reference, kind, level, index) for index, reference in enumerate(found)]
             for name, method in methods.items():
                 for case in cases:
-                    table.rows.append(_row(name, kind.name, level, case, method(case)))
+                    began = time.perf_counter()
+                    image = method(case)
+                    seconds = time.perf_counter() - began
+                    table.rows.append({**_row(name, kind.name, level, case, image), "seconds": seconds})
                     progress.advance()
     return table
 
 
 def _row(name: str, kind: str, level: float, case: Case, image: Float) -> dict[str, Any]:
-    score = metrics.scores(image, case.reference.images[0], case.reference.mask)
+    score = metrics.scores(image, case.reference.image, case.reference.mask)
     reference = case.reference
     return {
         "patient": reference.patient, "position": reference.position, "kind": kind, "level": level,
@@ -181,7 +167,7 @@ def summary(table: Table, against: str) -> list[dict[str, Any]]:
         line: dict[str, Any] = {"kind": kind, "level": level, "method": method}
         for score in metrics.Scores._fields:
             line[score] = metrics.bootstrap(table.column(method, kind, level, score))._asdict()
-        for peer in (against, "identity"):
+        for peer in dict.fromkeys((against, "bm4d+vst", "identity")):
             theirs = table.column(peer, kind, level, "psnr_tissue")
             if theirs and method != peer:
                 pair = metrics.paired(table.column(method, kind, level, "psnr_tissue"), theirs)

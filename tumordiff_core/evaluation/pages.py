@@ -20,20 +20,21 @@ def page(title: str, intro: str, lines: Sequence[dict[str, Any]], rows: Sequence
     """The report of ``evaluate denoise`` from its summary lines and per-slice rows."""
     parts = [f"<h1>{html.escape(title)}</h1>", '<p class="research">Research use only</p>']
     parts.append(f'<p class="note">{html.escape(intro)}</p>')
-    for kind, level in dict.fromkeys((line["kind"], line["level"]) for line in lines):
-        chosen = [line for line in lines if (line["kind"], line["level"]) == (kind, level)]
-        parts.append(f"<h2>{html.escape(kind)} noise, {100 * level:g} % of the maximum</h2>")
+    for group in dict.fromkeys(_group(line) for line in lines):
+        chosen = [line for line in lines if _group(line) == group]
+        place, kind, level = group
+        parts.append(f"<h2>{html.escape(place)}: {html.escape(kind)} noise, {100 * level:g} % of the maximum</h2>")
         parts.append(_table(chosen, against))
         for method in [line["method"] for line in chosen]:
-            parts.append(_histograms(method, [r for r in rows if _same(r, kind, level, method)]))
+            parts.append(_histograms(method, [r for r in rows if _group(r) == group and r["method"] == method]))
     body = "\n".join(parts)
     return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>' + (
         f"<style>{STYLE}</style><body>{body}</body></html>"
     )
 
 
-def _same(row: dict[str, Any], kind: str, level: float, method: str) -> bool:
-    return bool((row["kind"], row["level"], row["method"]) == (kind, level, method))
+def _group(row: dict[str, Any]) -> tuple[str, str, float]:
+    return str(row.get("set", "references")), str(row["kind"]), float(row["level"])
 
 
 def _table(lines: Sequence[dict[str, Any]], against: str) -> str:

@@ -10,7 +10,8 @@ from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.plugins.specs import Task
 
 if TYPE_CHECKING:
-    from tumordiff_core.evaluation.denoise import Method, Table
+    from tumordiff_core.evaluation.denoise import Method
+    from tumordiff_core.evaluation.references import Reference
     from tumordiff_core.jobs.worker import Job
 
 CLASSICAL = ["gaussian+vst", "tv+vst", "nlm+vst", "wavelet+vst", "bm3d+vst"]
@@ -20,7 +21,10 @@ class EvaluateParams(BaseModel):
     """What the evaluation asks for."""
 
     what: Literal["denoise", "forecast"] = Field("denoise", title="What")
-    references: str = Field("", title="References", description="A pack of slices or a cohort with truth.")
+    references: str = Field("", title="References", description="A pack of slices, a cohort with truth or a volume.")
+    sets: list[str] = Field(
+        default_factory=lambda: ["pack"], title="Sets", description="pack, five, finer, coarser, native, phantom."
+    )
     models: list[str] = Field(default_factory=list, title="Models", description="Names; empty: all that are installed.")
     baselines: list[str] = Field(default_factory=lambda: list(CLASSICAL), title="Baselines")
     kinds: list[str] = Field(default_factory=lambda: ["rician"], title="Noise kinds")
@@ -44,38 +48,59 @@ def run(params: EvaluateParams, job: "Job") -> None:
     Raises NotBuilt("verb.not_built") for the forecast, InputError("training.no_data") without references.
     """
     from tumordiff_core import result_folder
-    from tumordiff_core.errors import InputError, NotBuilt
+    from tumordiff_core.errors import NotBuilt
     from tumordiff_core.evaluation import baselines, denoise, pages
-    from tumordiff_core.training import datasets
 
     if params.what == "forecast":
         raise NotBuilt("verb.not_built", verb="evaluate forecast")
     data = _references(params)
-    found = denoise.references(datasets.read_data(data))
-    if not found:
-        raise InputError("training.no_data", data, name=data.name)
+    sets = _sets(params, data)
     names = baselines.available(["identity", *params.baselines])
     methods: dict[str, Method] = {name: denoise.baseline_method(name) for name in names}
     methods.update(_models(params))
     kinds = [denoise.KINDS[name] for name in params.kinds if name in denoise.KINDS]
-    table = denoise.evaluate(found, methods, kinds, params.levels, progress=job.progress)
     against = params.against if params.against in methods else "nlm+vst" if "nlm+vst" in methods else "identity"
-    lines = denoise.summary(table, against)
-    patients = len({reference.patient for reference in found})
-    intro = (
-        f"{len(found)} slices of {patients} patients from {data.name}, simulated noise, tissue-masked, strength 1. "
-        "The references carry noise of their own; intervals are bootstrap 95 % over patients."
-    )
-    _tables(job.result, table)
-    (job.result / "report.html").write_text(
-        pages.page("Denoising, evaluated", intro, lines, table.rows, against), "utf-8"
-    )
+    rows: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
+    for name, found in sets.items():
+        table = denoise.evaluate(found, methods, kinds, params.levels, progress=job.progress)
+        rows.extend({"set": name, **row} for row in table.rows)
+        lines.extend({"set": name, **line} for line in denoise.summary(table, against))
+    intro = _intro(sets, data)
+    _tables(job.result, rows)
+    (job.result / "report.html").write_text(pages.page("Denoising, evaluated", intro, lines, rows, against), "utf-8")
     record = result_folder.Record(
         kind="evaluation", provenance="derived", title="Evaluation of denoising", params=params.model_dump(),
         figures={"summary": lines, "against": against, "references": intro},
     )  # fmt: skip
     result_folder.finish(job.result, record)
     job.answer.update(result=str(job.folder / "result"), against=against, references=intro, summary=lines)
+
+
+def _sets(params: EvaluateParams, data: Path) -> "dict[str, list[Reference]]":
+    """References by set; a single volume is a set of its own."""
+    from tumordiff_core.errors import InputError
+    from tumordiff_core.evaluation import references
+    from tumordiff_core.training import datasets
+
+    if data.is_file() and data.suffix != ".npz":
+        return {data.stem: references.of_file(data)}
+    stacks = datasets.read_data(data)
+    found = {name: references.of_set(name, stacks) for name in params.sets if name in references.SETS}
+    if not any(found.values()):
+        raise InputError("training.no_data", data, name=data.name)
+    return {name: slices for name, slices in found.items() if slices}
+
+
+def _intro(sets: "dict[str, list[Reference]]", data: Path) -> str:
+    parts = [
+        f"{name}: {len(slices)} slices of {len({reference.patient for reference in slices})} patients"
+        for name, slices in sets.items()
+    ]
+    return (
+        f"{'; '.join(parts)}, from {data.name}; simulated noise, tissue-masked, strength 1. References of patients "
+        "carry noise of their own; phantoms carry none. Intervals are bootstrap 95 % over patients."
+    )
 
 
 def _references(params: EvaluateParams) -> Path:
@@ -101,14 +126,13 @@ def _models(params: EvaluateParams) -> "dict[str, Method]":
         if model.neighbours:
             methods[f"{name} with neighbours"] = denoise.model_method(model, neighbours=True)
         if params.blind:
-            methods[f"{name} blind"] = denoise.model_method(model, neighbours=False, blind=True)
+            methods[f"{name} blind"] = denoise.model_method(model, neighbours=model.neighbours, blind=True)
     return methods
 
 
-def _tables(folder: Path, table: "Table") -> None:
+def _tables(folder: Path, rows: list[dict[str, Any]]) -> None:
     place = folder / "tables"
     place.mkdir()
-    rows: list[dict[str, Any]] = table.rows
     with (place / "slices.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tumordiff_core.evaluation import baselines, denoise, metrics, pages
+from tumordiff_core.evaluation import baselines, denoise, metrics, pages, references
 from tumordiff_core.noise.add import magnitude
 from tumordiff_core.progress import Progress
 from tumordiff_core.training.datasets import Stack
@@ -70,8 +70,8 @@ def test_protocol_runs_from_stacks_to_a_page(breast):
         Stack(name, "test", True, np.stack([full * (1 - 0.1 * k) for k in range(4)]), np.arange(4), ones * 0.01, ones)
         for name in ("P1", "P2")
     ]
-    found = denoise.references(stacks)
-    assert [(r.patient, r.position, r.present) for r in found][:2] == [("P1", 1, (True, True)), ("P1", 2, (True, True))]
+    found = references.of_pack(stacks)
+    assert [(r.patient, r.position, r.centre, len(r.stack)) for r in found][:2] == [("P1", 1, 1, 4), ("P1", 2, 2, 4)]
     methods = {name: denoise.baseline_method(name) for name in ("identity", "gaussian+vst")}
     table = denoise.evaluate(found, methods, [denoise.KINDS["rician"]], [0.1], progress=Progress())
     lines = denoise.summary(table, "gaussian+vst")

@@ -1,0 +1,158 @@
+"""The slices that methods are judged on: quiet patients nobody trained on, at several pixel sizes, and phantoms.
+
+A reference of the pack is no truth: it carries noise of its own (1 to 3 % of its maximum), which compresses
+differences; phantoms carry none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from tumordiff_core.errors import InputError
+from tumordiff_core.evaluation import metrics
+from tumordiff_core.imaging import formats
+from tumordiff_core.simulation import cohort
+from tumordiff_core.training.datasets import Stack, block_mean, is_beside
+
+Float = npt.NDArray[np.float32]
+
+REACH = 4
+"""Slices kept to either side of a reference: what the widest peer (BM4D on nine slices) may see."""
+
+PHANTOM_SEED = 77
+FEWEST_TISSUE = 0.03
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One slice among its neighbours.
+
+    Parameters
+    ----------
+    patient, position : whose slice, and which of the patient's run
+    stack : float32 [slice, row, column], neighbouring slices in one scale, over the maximum of the slice itself
+    centre : which slice of ``stack`` is judged
+    mask : bool [row, column], tissue
+    """
+
+    patient: str
+    position: int
+    stack: Float
+    centre: int
+    mask: metrics.Mask
+
+    @property
+    def image(self) -> Float:
+        """The slice itself, peak 1."""
+        return np.asarray(self.stack[self.centre], dtype=np.float32)
+
+
+def of_pack(
+    stacks: Sequence[Stack], part: str = "test", *, native: bool = False, positions: Sequence[int] | None = None
+) -> list[Reference]:
+    """Slices of the quiet patients of a split, in order of patient id.
+
+    Parameters
+    ----------
+    native : at the pack's own pixels instead of 2x2 means
+    positions : which slices of each run; the second and the second to last if not given (protocol of the guide)
+    """
+    found: list[Reference] = []
+    for stack in sorted((s for s in stacks if s.part == part and s.quiet), key=lambda s: s.patient):
+        count = len(stack.images)
+        wanted = positions if positions is not None else ((1, count - 2) if count >= 3 else (0,))
+        found.extend(_of_stack(stack, k, native=native) for k in wanted if k < count)
+    return found
+
+
+def _of_stack(stack: Stack, k: int, *, native: bool) -> Reference:
+    first, last = k, k
+    while k - first < REACH and is_beside(stack, k, first - 1 - k):
+        first -= 1
+    while last - k < REACH and is_beside(stack, k, last + 1 - k):
+        last += 1
+    cut = stack.images[first : last + 1]
+    return _reference(stack.patient, k, cut.astype(np.float32) if native else block_mean(cut), k - first)
+
+
+def _reference(patient: str, position: int, stack: Float, centre: int) -> Reference:
+    scaled = (stack / max(float(stack[centre].max()), 1e-6)).astype(np.float32)
+    return Reference(patient, position, scaled, centre, metrics.tissue_mask(scaled[centre]))
+
+
+def at_pixel_size(reference: Reference, factor: float) -> Reference:
+    """The same anatomy at ``factor`` times the pixel size: below 1 finer and smoother, above 1 coarser."""
+    if factor > 1:
+        width = factor / 2 - 0.3
+        smooth = ndimage.gaussian_filter(reference.stack, (0, width, width)) if factor != 2 else reference.stack
+        stack = block_mean(smooth) if factor == 2 else ndimage.zoom(smooth, (1, 1 / factor, 1 / factor), order=1)
+    else:
+        stack = ndimage.zoom(reference.stack, (1, 1 / factor, 1 / factor), order=3)
+    stack = np.maximum(np.asarray(stack, dtype=np.float32), 0)
+    return _reference(reference.patient, reference.position, stack, reference.centre)
+
+
+SETS = ("pack", "five", "finer", "coarser", "native", "phantom")
+FIVE = ("ISPY1_1015", "ISPY1_1025", "ISPY1_1117", "ISPY1_1135", "ISPY1_1140")
+
+
+def of_set(name: str, stacks: Sequence[Stack]) -> list[Reference]:
+    """References by the name of their set.
+
+    ``pack``: 2x2 means of the test patients; ``finer``, ``coarser``: the same at 0.5 and 2 times the pixel size;
+    ``native``: at the pack's own pixels; ``five``: slices 3 and 5 of five patients, where BM4D was measured;
+    ``phantom``: simulated breasts without noise.
+    """
+    if name == "phantom":
+        return phantoms()
+    if name == "five":
+        return of_pack([s for s in stacks if s.patient in FIVE], positions=(3, 5))
+    if name == "native":
+        return of_pack(stacks, native=True)
+    found = of_pack(stacks)
+    factor = {"finer": 0.5, "coarser": 2.0}.get(name)
+    return found if factor is None else [at_pixel_size(reference, factor) for reference in found]
+
+
+def phantoms(*, patients: int = 3, visits: int = 1) -> list[Reference]:
+    """Slices of simulated breasts without noise, before contrast and early after it; another seed than the demo's."""
+    plan = cohort.Plan(patients=patients, visits=visits, seed=PHANTOM_SEED)
+    found: list[Reference] = []
+    for patient in cohort.PATIENTS[:patients]:
+        for rank, visit in enumerate(cohort.simulate(plan, patient)):
+            for phase in (0, 1):
+                clean = visit.clean[phase]
+                depth = len(clean)
+                found.extend(
+                    _of_volume(f"{patient.patient_id} T{rank + 1}", clean, k, name=100 * phase + k)
+                    for k in (depth // 4, depth // 2, 3 * depth // 4)
+                )
+    return [reference for reference in found if reference.mask.mean() > FEWEST_TISSUE]
+
+
+def of_file(path: Path) -> list[Reference]:
+    """Slices of a noise-free volume in a file (NIfTI, NRRD, ``.npy`` [slice, row, column]): three in its middle.
+
+    Raises what reading raises, InputError("training.no_data") when nothing is left.
+    """
+    volume = formats.read(path)
+    values = np.asarray(volume.values[0], dtype=np.float32)
+    depth = len(values)
+    middle = sorted({depth // 3, depth // 2, 2 * depth // 3})
+    found = [_of_volume(path.stem, values / max(float(values.max()), 1e-6), k, name=k, rescale=False) for k in middle]
+    if not found:
+        raise InputError("training.no_data", path, name=path.name)
+    return found
+
+
+def _of_volume(patient: str, values: npt.NDArray[Any], k: int, *, name: int, rescale: bool = True) -> Reference:
+    first, last = max(k - REACH, 0), min(k + REACH, len(values) - 1)
+    stack = np.asarray(values[first : last + 1], dtype=np.float32)
+    if rescale:
+        return _reference(patient, name, stack, k - first)
+    return Reference(patient, name, stack, k - first, stack[k - first] > 0.1)
