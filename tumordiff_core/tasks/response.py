@@ -98,18 +98,20 @@ def _rows_of_visit(patient: Any, visit: Any, params: ResponseParams, job: "Job",
     from tumordiff_core.catalogue import queries
     from tumordiff_core.errors import TumorDiffError
 
-    base = {"visit": visit.label, "days": visit.days, "study_uid": visit.study_uid}
+    base: dict[str, Any] = {"visit": visit.label, "days": visit.days, "study_uid": visit.study_uid}
     base["published_ld_mm"] = published_diameter_mm(patient, visit.label)
     try:
         dynamic = usable_dynamic(visit)
         recorded = queries.recorded(visit.study_uid)
         chosen = timing(dynamic, recorded)
-        phases, geometry, kind = _read(dynamic, chosen)
+        phases, geometry, facts = _read(dynamic, chosen)
         setting = setting_for(recorded, phases[0])
-        rows = [_row(base, kind, phases, geometry, setting, recorded, dynamic, params, job, rank)]
+        base.update(facts, series_uids=list(dynamic.series_uids), early=chosen[1])
+        kind = "synthetic" if base.pop("made") else "acquired"
+        rows = [_row(base, kind, phases, geometry, setting, recorded, params, job, rank)]
         again = _denoised_phases(visit.study_uid, chosen, geometry, phases[0]) if params.denoised else None
         if again is not None:
-            rows.append(_row(base, "denoised", again, geometry, setting, None, dynamic, params, job, rank + 1))
+            rows.append(_row(base, "denoised", again, geometry, setting, None, params, job, rank + 1))
     except TumorDiffError as error:
         job.progress.warn(error.code, f"{visit.label}: {error.sentence}")
         return [{**base, "kind": "missing", "trouble": error.sentence}]
@@ -137,15 +139,17 @@ def timing(dynamic: "Dynamic", recorded: "Recorded | None") -> tuple[int, int, i
     return 0, 1, 2
 
 
-def _read(dynamic: "Dynamic", chosen: tuple[int, int, int]) -> "tuple[Phases, Geometry, str]":
-    """Pre, early and late [slice, row, column] in rescaled intensity, their grid, and ``acquired`` or ``synthetic``."""
+def _read(dynamic: "Dynamic", chosen: tuple[int, int, int]) -> "tuple[Phases, Geometry, dict[str, Any]]":
+    """Pre, early and late [slice, row, column] in rescaled intensity, their grid, side, and whether they are made."""
     from tumordiff_core.dicom import stack
     from tumordiff_core.dicom.headers import read_header
 
     headers = [[read_header(Path(path)) for path in dynamic.phases[k].paths] for k in chosen]
     values, geometry = stack.read_phases(headers)
-    made = str(headers[0][0].get("SyntheticData", "")).upper() == "YES"
-    return (values[0], values[1], values[2]), geometry, "synthetic" if made else "acquired"
+    first = headers[0][0]
+    side, source = stack.laterality(first, geometry)
+    made = str(first.get("SyntheticData", "")).upper() == "YES"
+    return (values[0], values[1], values[2]), geometry, {"made": made, "laterality": side, "laterality_source": source}
 
 
 def setting_for(recorded: "Recorded | None", pre: "npt.NDArray[Any]") -> Setting:
@@ -183,7 +187,7 @@ def _denoised_phases(
 
 def _row(
     base: dict[str, Any], kind: str, phases: "Phases", geometry: "Geometry", setting: Setting,
-    recorded: "Recorded | None", dynamic: "Dynamic", params: ResponseParams, job: "Job", rank: int,
+    recorded: "Recorded | None", params: ResponseParams, job: "Job", rank: int,
 ) -> dict[str, Any]:  # fmt: skip
     from tumordiff_core.response import timeline
 
@@ -199,7 +203,7 @@ def _row(
         "pe_threshold_percent": rule.pe_threshold_percent, "pre_contrast_threshold": found.tumour.threshold,
         "minimum_neighbours": rule.minimum_neighbours, "ser_threshold": rule.ser_threshold,
         "voi": None if setting.voi is None else [list(end) for end in setting.voi],
-        "series_uids": list(dynamic.series_uids), "geometry": geometry.to_record(), "arrays": {},
+        "geometry": geometry.to_record(), "arrays": {},
     }  # fmt: skip
     if params.maps:
         row["arrays"] = _save_maps(job, rank, phases, found)
