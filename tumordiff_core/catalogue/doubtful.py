@@ -4,6 +4,7 @@ A hostile file may exhaust or hang this child; it is then replaced, and the file
 One path per line on its stdin, one JSON line per answer on its stdout; it ends when its stdin closes.
 """
 
+import contextlib
 import json
 import os
 import queue
@@ -79,7 +80,8 @@ class DoubtfulReader:
         assert process.stdin is not None and process.stdout is not None
         process.kill()
         process.wait()
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
         process.stdout.close()
 
 

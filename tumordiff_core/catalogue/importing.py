@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tumordiff_core import paths as places
 from tumordiff_core.catalogue import (
     archives,
     clinical,
@@ -78,7 +79,8 @@ def run(paths: Sequence[Path], *, progress: Progress, processes: int | None = No
             error = InputError("catalogue.set_aside", aside, name=aside.name)
             progress.warn(error.code, error.sentence)
         queries.look_again()
-        return _Import(progress, processes).run([path.absolute() for path in paths])
+        with database.sentences(places.catalogue_file()):
+            return _Import(progress, processes).run([path.absolute() for path in paths])
 
 
 class _Import:

@@ -78,7 +78,7 @@ def read_chunk(chunk: Chunk) -> Reading:
             refuse_known(name)
             header = read_header(stored.join(chunk.folder, name), doubtful=_doubtful.read)
         except TumorDiffError as error:
-            skips.append(Skip(name, size, mtime_ns, error.code, error.sentence))
+            skips.append(Skip(name, size, mtime_ns, error.code, printable(error.sentence)))
             continue
         who = tuple(str(header.get(k, "")) for k in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID"))
         series[who].append((name, header))  # type: ignore[index]

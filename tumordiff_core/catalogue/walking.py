@@ -21,8 +21,8 @@ class Listing:
 
     def digest(self) -> bytes:
         """16 bytes that differ when a name, a size or a time differs."""
-        text = "\n".join(f"{name}\0{size}\0{mtime_ns}" for name, size, mtime_ns in sorted(self.files))
-        return blake2b(("\0".join(sorted(self.odd)) + text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        text = "\n".join(f"{name}\0{size}\0{mtime_ns}" for name, size, mtime_ns in self.files)
+        return blake2b(("\0".join(self.odd) + text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def walk(top: str) -> Iterator[Listing]:
@@ -43,6 +43,8 @@ def walk(top: str) -> Iterator[Listing]:
                     _sort_out(entry, listing, below)
         except OSError as error:
             listing.trouble = error.strerror or "no access"
+        listing.files.sort()
+        listing.odd.sort()
         waiting.extend(sorted(below, reverse=True))
         yield listing
 
