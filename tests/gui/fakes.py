@@ -1,5 +1,6 @@
 """A small made-up catalogue and reader for tests of the window: no files of patients, no child processes."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,10 @@ import numpy as np
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QImage
 
+from tumordiff_core import paths
+from tumordiff_core.catalogue import listing
 from tumordiff_core.imaging.geometry import Geometry
+from tumordiff_gui.background.warm import Request
 from tumordiff_gui.state.slice_view import Picture
 
 SHAPE = (24, 96, 80)
@@ -117,12 +121,26 @@ class FakeCatalogue(SimpleNamespace):
     """Answers like ``tumordiff_core.catalogue.queries``."""
 
     def __init__(self, patients: list[PatientNode]) -> None:
-        super().__init__(patients=patients, recorded_masks={}, shown_results=[])
+        super().__init__(patients=patients, recorded_masks={}, shown_results=[], shown_skips=[], shown_roots=[])
         self.labels: dict[str, tuple[str, int | None]] = {}
 
     def tree(self, search: str = "") -> list[PatientNode]:
-        wanted = search.lower().split()
-        return [p for p in self.patients if all(w in repr(p).lower() for w in wanted)]
+        wanted = listing.terms(search)
+        return [p for p in self.patients if all(word in self._words(p) for word in wanted)]
+
+    def _words(self, patient: PatientNode) -> str:
+        named = [f"{name}:{value}" for name, value in patient.facts.items()]
+        named += [f"{name}:{'yes' if value else 'no'}" for name, value in patient.facts.items() if value in (0, 1)]
+        labels = {visit.label for visit in patient.visits}
+        named += [f"missing:{label}" for label in ("T1", "T2", "T3", "T4") if label not in labels]
+        named += [f"result:{r.kind}" for r in self.shown_results if r.patient_id == patient.patient_id]
+        return "\n".join([repr(patient), *named]).casefold()
+
+    def skipped(self) -> list[Any]:
+        return list(self.shown_skips)
+
+    def roots(self) -> list[dict[str, Any]]:
+        return list(self.shown_roots)
 
     def patient(self, patient_id: str) -> PatientNode | None:
         return next((p for p in self.patients if p.patient_id == patient_id), None)
@@ -180,6 +198,9 @@ class FakeWarm(QObject):
         self._catalogue, self._place = catalogue, place
         self.asked: list[dict[str, Any]] = []
         self.failing = ""
+        self.failing_ops: dict[str, str] = {}
+        self.held_ops: set[str] = set()
+        self.truth_known = False
         place.mkdir(parents=True, exist_ok=True)
 
     def ask(
@@ -193,14 +214,19 @@ class FakeWarm(QObject):
         first: bool = False,
     ) -> Any:
         self.asked.append(body)
+        request = Request(body, answered, failed, key)
 
         def later() -> None:
-            if self.failing and failed is not None:
-                failed(self.failing, "a traceback")
+            if request.cancelled or body["op"] in self.held_ops:
+                return
+            trouble = self.failing or self.failing_ops.get(body["op"], "")
+            if trouble and failed is not None:
+                failed(trouble, "a traceback")
             else:
                 answered(getattr(self, body["op"])(body))
 
         QTimer.singleShot(0, self, later)
+        return request
 
     def wake(self, name: str) -> None:
         """Nothing to wake."""
@@ -248,6 +274,108 @@ class FakeWarm(QObject):
         file = self._place / "mask.npy"
         np.save(file, breast(1) > 700)
         return {"ok": True, "npy": str(file)}
+
+    # what the preview child answers
+
+    def _stored(self, body: dict[str, Any]) -> np.ndarray:
+        return np.load(body["npy"]).astype(np.float32)
+
+    def _keep(self, name: str, values: np.ndarray) -> str:
+        file = self._place / f"{name}.npy"
+        np.save(file, values)
+        return str(file)
+
+    def slice(self, body: dict[str, Any]) -> dict[str, Any]:
+        k, sigma = body["slice"], body.get("sigma")
+        soft = smooth(self._stored(body)[k])
+        name = f"slice-{body['model']}-{k}-{Path(body['npy']).stem}-{sigma}"
+        return {
+            "npy": self._keep(name, soft if "paper" not in body["model"] else smooth(soft)), "seconds": 0.01,
+            "sigma": 9.0 if sigma is None else sigma, "low": 8.0, "high": 10.0, "measured": 9.0, "estimator": "air",
+            "range": 180.0,
+        }  # fmt: skip
+
+    def chain(self, body: dict[str, Any]) -> dict[str, Any]:
+        count, image = body["steps"], self._stored(body)[body["slice"]]
+        sigmas = [9.0 * (1 - k / (count - 1)) for k in range(count)]
+        if body["direction"] == "forward":
+            sigmas = [400.0 * k / (count - 1) for k in range(count)]
+        random = np.random.default_rng(body["seed"])
+        images = np.stack([smooth(image) + random.normal(0, s + 1e-6, image.shape) for s in sigmas])
+        scores = [30.0 + k for k in range(count)] if body["truth"] else None
+        name = f"chain-{body['model']}-{body['direction']}"
+        return {
+            "npy": self._keep(name, images.astype(np.float32)), "sigma": sigmas,
+            "t": [round(200.0 * s / 9.0) for s in sigmas], "psnr": scores,
+            "ssim": None if scores is None else [s / 60 for s in scores],
+        }  # fmt: skip
+
+    def truth(self, body: dict[str, Any]) -> dict[str, Any]:
+        if not self.truth_known:
+            return {"npy": ""}
+        return {"npy": self._keep(f"truth{body['phase']}", smooth(breast(body["phase"]).astype(np.float32)))}
+
+    def measure(self, body: dict[str, Any]) -> dict[str, Any]:
+        here = range(body["from"], body["to"])
+        known = bool(body["truth"])
+        figures = {
+            "psnr": [34.0 + (k % 5) for k in here], "ssim": [0.9 + (k % 5) / 100 for k in here],
+            "psnr_before": [28.0 + (k % 5) for k in here] if known else [],
+            "ssim_before": [0.7 for k in here] if known else [],
+            "residual": [0.82 for k in here], "lag1": [-0.05 for k in here],
+        }  # fmt: skip
+        return {"first": body["from"], "figures": figures}
+
+    def split(self, body: dict[str, Any]) -> dict[str, Any]:
+        patients = {"train": [f"P{n}" for n in range(25)], "val": ["V1", "V2", "V3"], "test": ["X1", "X2", "X3"]}
+        return {"name": Path(body["data"] or "demo").name, "slices": 467, "patients": patients}
+
+
+def smooth(image: np.ndarray) -> np.ndarray:
+    """A mean over 3 x 3 pixels: the denoiser of these tests."""
+    padded = np.pad(image, [(0, 0)] * (image.ndim - 2) + [(1, 1), (1, 1)], mode="edge")
+    rows, columns = image.shape[-2:]
+    parts = [padded[..., r : r + rows, c : c + columns] for r in range(3) for c in range(3)]
+    return np.mean(parts, axis=0).astype(np.float32)
+
+
+def install_model(name: str, *, family: str = "edm-unet", evaluated: bool = True) -> Path:
+    """A model of a few bytes among the user's own."""
+    folder = paths.models() / name
+    folder.mkdir(parents=True)
+    (folder / "weights.safetensors").write_bytes(name.encode())
+    figure = {"name": "PSNR over BM3D", "value": 0.6, "unit": "dB", **({"interval": [0.4, 0.8]} if evaluated else {})}
+    (folder / "card.json").write_text(json.dumps({
+        "format": 1, "name": name, "version": "1", "title": f"Made-up {name}", "parameters": 1_400_000,
+        "architecture": {"family": family}, "weights_sha256": hashlib.sha256(name.encode()).hexdigest(),
+        "sigma_range": [0.01, 0.25], "sigma_data": 0.2, "licence": "Apache-2.0", "figures": [figure],
+        "training_data": {"name": "pack", "patients": {"train": ["1001", "1002"], "val": ["1003"], "test": ["1004"]}},
+        "failure_cases": ["Smooths <tiny> vessels."], "intended_use": "Tests of the window.",
+    }))  # fmt: skip
+    return folder
+
+
+def make_result(folder: Path, series_uid: str = "1.2.1.1.1", *, model: str = "small-1", samples: int = 0,
+                findings: list[dict[str, Any]] | None = None, **params: Any) -> Path:  # fmt: skip
+    """A denoised result of a made-up dynamic series."""
+    from tumordiff_core import result_folder
+
+    noisy = np.stack([breast(phase) for phase in range(3)]).astype(np.float32)
+    mean = smooth(noisy)
+    result_folder.save_array(folder, "mean", mean)
+    result_folder.save_array(folder, "residual", (noisy - mean).astype(np.float16))
+    if samples:
+        result_folder.save_array(folder, "std", np.abs(noisy - mean) / 2)
+    result_folder.finish(folder, result_folder.Record(
+        kind="denoised", provenance="derived", title="Denoised DCE", series_uids=[series_uid],
+        params={"sigma": None, "samples": samples, "sample_steps": 20, "seed": 0, "strength": 1.0, **params},
+        model={"name": model}, geometry=sagittal().to_record(), labels=["pre", "post 1", "post 2"],
+        noise={"sigma": [9.0, 9.1, 9.2], "low": [8.0] * 3, "high": [10.0] * 3, "estimator": "air"},
+        figures={"ftv_before_cc": 5.31, "ftv_after_cc": 5.30, "ftv_dice": 0.991, "rule": "recorded"},
+        findings=findings or [],
+        facts={"patient_id": "DEMO-001", "study_uid": series_uid.rpartition(".")[0], "series_uid": series_uid},
+    ))  # fmt: skip
+    return folder
 
 
 def picture(phase: int = 1, **fields: Any) -> Picture:

@@ -22,6 +22,7 @@ Ramp = tuple[str, npt.NDArray[np.uint32], tuple[float, float], str]
 BADGE_COLOURS = {
     "DERIVED": tokens.ON_BLACK_DERIVED, "SYNTHETIC": tokens.ON_BLACK_PREDICTED,
     "PREDICTED": tokens.ON_BLACK_PREDICTED, "FLIPPED": tokens.ON_BLACK_DERIVED,
+    "OUT OF TRAINED RANGE": tokens.ON_BLACK_DERIVED, "UNEVALUATED": tokens.ON_BLACK_DERIVED,
 }  # fmt: skip
 HATCHED = frozenset({"SYNTHETIC", "PREDICTED"})
 HATCH_WIDTH = 7.0

@@ -58,6 +58,11 @@ class Histogram(Chart):
         self._mark = value
         self.update()
 
+    @property
+    def selected(self) -> int | None:
+        """The bar that is chosen."""
+        return self._selected
+
     def members(self, bar: int) -> list[int]:
         """The items in a bar."""
         return list(self._members[bar])

@@ -1,0 +1,135 @@
+"""What a result says about itself, as sentences a radiologist reads; each may name a place to look at."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tumordiff_core import units
+from tumordiff_core.result_folder import Record
+from tumordiff_core.sentences import SENTENCES
+from tumordiff_gui.modules.denoise import strings
+from tumordiff_gui.views.corner_text import number
+
+FTV_LIMIT_PERCENT = 2.0
+MOST_LINKS = 12
+
+
+@dataclass(frozen=True)
+class Said:
+    """One sentence.
+
+    Parameters
+    ----------
+    level : ``good``, ``note`` or ``warning``
+    phase : phase it is about, ``None`` for all
+    index : voxel (slice, row, column) to jump to, where it names one
+    """
+
+    text: str
+    level: Literal["good", "note", "warning"] = "note"
+    phase: int | None = None
+    index: tuple[int, int, int] | None = None
+
+
+def of_record(record: Record, phase: int) -> list[Said]:
+    """Everything a result's record says, for the phase that is shown."""
+    return [*_tumour(record), *noise_of(record, phase), *_findings(record, phase)]
+
+
+def _tumour(record: Record) -> list[Said]:
+    figures = record.figures
+    before, after = figures.get("ftv_before_cc"), figures.get("ftv_after_cc")
+    if before is None or after is None:
+        return [Said(strings.FTV_NONE)]
+    change = 100 * (after - before) / before if before else (0.0 if not after else math.inf)
+    dice = figures.get("ftv_dice")
+    text = strings.FTV_SENTENCE.format(
+        before=units.format_cc(before), after=units.format_cc(after), change=f"{change:+.1f} %",
+        dice="-" if dice is None else strings.RATIO.format(value=dice),
+        rule=strings.RULES.get(str(figures.get("rule")), str(figures.get("rule"))),
+    )  # fmt: skip
+    said = [Said(text)]
+    if abs(change) > FTV_LIMIT_PERCENT:
+        said.append(Said(strings.FTV_MOVED.format(limit=FTV_LIMIT_PERCENT), "warning"))
+    for one in figures.get("published") or []:
+        value = one.get("ftv_cc", one.get("value_cc", one.get("value")))
+        if isinstance(value, int | float):
+            said.append(Said(strings.PUBLISHED.format(value=units.format_cc(value))))
+    return said
+
+
+def sigma_of(record: Record, phase: int) -> float:
+    """Noise level of a phase in the units of the source, 0 when unknown."""
+    found = record.noise.get("sigma") or [0.0]
+    return float(found[min(phase, len(found) - 1)] or 0.0)
+
+
+def noise_of(record: Record, phase: int) -> list[Said]:
+    """The measured level of a phase with its range, nothing when it is unknown."""
+    noise, sigma = record.noise, sigma_of(record, phase)
+    if sigma <= 0:
+        return []
+    ends = [
+        float((noise.get(end) or [sigma])[min(phase, len(noise.get(end) or [sigma]) - 1)]) for end in ("low", "high")
+    ]
+    estimator = str(noise.get("estimator", ""))
+    return [Said(strings.NOISE_SENTENCE.format(
+        sigma=number(sigma), low=number(ends[0]), high=number(ends[1]),
+        estimator=strings.ESTIMATORS.get(estimator, estimator),
+    ))]  # fmt: skip
+
+
+def _findings(record: Record, phase: int) -> list[Said]:
+    """Findings kept with the result, alarms with their place among them; ones of another phase are left out."""
+    said = []
+    for one in record.findings:
+        about = one.get("phase")
+        if about is not None and int(about) != phase:
+            continue
+        text = str(one.get("sentence") or "") or _by_code(one)
+        place = tuple(int(one[k]) for k in ("slice", "row", "column") if one.get(k) is not None)
+        index = (place[0], place[1], place[2]) if len(place) == 3 else None
+        if index is None and one.get("slice") is not None:
+            index = (int(one["slice"]), -1, -1)
+        level = "note" if one.get("level") == "note" else "warning"
+        if index is not None:
+            text = strings.ALARM_JUMP.format(sentence=text, number=index[0] + 1)
+        said.append(Said(text, level, about, index))  # type: ignore[arg-type]
+    return said
+
+
+def _by_code(one: dict[str, Any]) -> str:
+    code = str(one.get("code", ""))
+    fields = one.get("fields") if isinstance(one.get("fields"), dict) else one
+    try:
+        return SENTENCES[code].text(dict(fields or {}))
+    except (KeyError, IndexError):
+        return code
+
+
+def of_figures(figures: dict[str, list[float]], *, truth: bool, total: int) -> list[Said]:
+    """What the figures of all slices say, once all are there."""
+    if len(figures.get("psnr", [])) < total or total == 0:
+        return []
+    said = []
+    size, lag1 = mean(figures.get("residual", [])), mean(figures.get("lag1", []))
+    if size is not None and lag1 is not None:
+        said.append(Said(strings.RESIDUAL_SENTENCE.format(size=size, lag1=lag1)))
+    before, after = figures.get("psnr_before", []), figures.get("psnr", [])
+    pairs = [(k, b, a) for k, (b, a) in enumerate(zip(before, after, strict=False)) if math.isfinite(b - a)]
+    if truth and pairs:
+        shown = [strings.DB.format(value=sum(p[i] for p in pairs) / len(pairs)) for i in (1, 2)]
+        worse = [k for k, b, a in pairs if a < b]
+        text = strings.TRUTH_SENTENCE.format(before=shown[0], after=shown[1], count=len(pairs))
+        said.append(Said(text, "good" if not worse else "note"))
+        if worse:
+            links = ", ".join(str(k + 1) for k in worse[:MOST_LINKS])
+            text = strings.WORSE_SENTENCE.format(count=len(worse), total=len(pairs), links=links)
+            said.append(Said(text, "warning", None, (worse[0], -1, -1)))
+    return said
+
+
+def mean(values: list[float]) -> float | None:
+    """Mean of the finite values, ``None`` without any."""
+    finite = [v for v in values if math.isfinite(v)]
+    return sum(finite) / len(finite) if finite else None
