@@ -216,11 +216,6 @@ SENTENCES: dict[str, Sentence] = {
     "dicom.mixed_formats": Sentence(
         "the slices use {count} pixel formats", "one format was expected", "each was read in its own; check the values"
     ),
-    "dicom.same_uid": Sentence(
-        "{name} has the identifier of {other} but other content",
-        "one content per identifier was expected",
-        "keep one of the two",
-    ),
     "series.doubled": Sentence(
         "{count} slices lie twice at the same place", "one file per place was expected", "the lower number was used"
     ),
@@ -306,11 +301,6 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "series.no_mask": Sentence(
         "this study records no mask {label}", "a recorded mask was expected", "index the study's mask files"
-    ),
-    "mask.other_grid": Sentence(
-        "the mask {name} has {found}",
-        "the grid of its series was expected",
-        "do not measure with it; export it again",
     ),
     "reader.unknown": Sentence("the reader was asked for {found}", "one of {known} was expected", "ask for one of these"),
     "reader.no_memory": Sentence(

@@ -14,6 +14,7 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
+from tumordiff_core.dicom.headers import declared_bytes, present_bytes
 from tumordiff_core.errors import InputError, MissingError, UnsupportedError
 from tumordiff_core.plugins.specs import Header
 
@@ -31,7 +32,8 @@ _GROUPS = {
 def split(headers: Iterable[Header]) -> list[Header]:
     """Headers of single slices; a file of one slice keeps its own.
 
-    Raises UnsupportedError("dicom.mosaic"), InputError("dicom.unreadable", "dicom.frame_table").
+    Raises UnsupportedError("dicom.mosaic"), InputError("dicom.unreadable", "dicom.frame_table",
+    "dicom.declares_too_much").
     """
     found: list[Header] = []
     for header in headers:
@@ -96,8 +98,11 @@ def _tile_position(header: Header, rows: int, columns: int, k: int) -> tuple[flo
 def _frames(header: Header) -> list[Header]:
     """The frames of a multi-frame object in the order of their dimension indices."""
     path, count = Path(header["path"]), _count(header)
-    if not 0 < count <= MOST_FRAMES:
-        raise InputError("dicom.frame_table", path, name=path.name, found=0, expected=count)
+    if not 0 < count <= MOST_FRAMES or (count > 1 and "dicom.pixels_cut" in header.get("remarks", ())):
+        raise InputError(
+            "dicom.declares_too_much", path, name=path.name, declared_gb=f"{declared_bytes(header) / 1e9:.3g}",
+            found_mb=f"{present_bytes(header) / 1e6:.3g}",
+        )  # fmt: skip
     data = _groups(path)
     own = list(data.get("PerFrameFunctionalGroupsSequence") or ())
     if own and len(own) != count:

@@ -14,7 +14,17 @@ from pydicom.multival import MultiValue
 from pydicom.uid import UID
 
 from tumordiff_core.dicom.tags import PRIVATE, WANTED, Doubt, value
-from tumordiff_core.dicom.walk import EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE, UNDEFINED, Layout, Memo, NeedMore, walk
+from tumordiff_core.dicom.walk import (
+    EXPLICIT_LITTLE,
+    EXPLICIT_VRS,
+    IMPLICIT_LITTLE,
+    NATIVE,
+    UNDEFINED,
+    Layout,
+    Memo,
+    NeedMore,
+    walk,
+)
 from tumordiff_core.errors import InputError, MissingError
 from tumordiff_core.plugins.specs import Header
 
@@ -80,6 +90,7 @@ def _read(file: int, size: int, path: Path, memo: Memo, doubtful: Callable[[Path
         _check_pixels(header, file, size, path)
         return header
     except Doubt:
+        _require_unrepeated(file, size, path)
         return doubtful(path)
 
 
@@ -179,8 +190,8 @@ def read_with_pydicom(path: Path) -> dict[str, Any]:
         except Exception as error:
             # pydicom raises whatever the broken byte led to: struct, memory, key errors.
             raise _unreadable(path, "damaged inside") from error
-        header["TransferSyntaxUID"] = DEFLATED if file.deflated else _syntax(data, header)
         place = _Place(data, file.content)
+        header["TransferSyntaxUID"] = DEFLATED if file.deflated else _syntax(data, header, implicit=place.implicit)
         file.finish(header)
         _find_pixels(header, place, file.size, path)
         if not header["pixel_length"]:
@@ -262,11 +273,11 @@ def _dcmread(file: BinaryIO, path: Path) -> pydicom.Dataset:
     return data
 
 
-def _syntax(data: pydicom.Dataset, header: dict[str, Any]) -> str:
+def _syntax(data: pydicom.Dataset, header: dict[str, Any], *, implicit: bool) -> str:
     """The transfer syntax that holds: the named one, unless the bytes of the data set say otherwise."""
     meta = getattr(data, "file_meta", None)
     named = "" if meta is None else str(meta.get("TransferSyntaxUID", ""))
-    found = IMPLICIT_LITTLE if data.is_implicit_VR else EXPLICIT_LITTLE
+    found = IMPLICIT_LITTLE if implicit else EXPLICIT_LITTLE
     if named in (IMPLICIT_LITTLE, EXPLICIT_LITTLE) and named != found:
         _remark(header, "dicom.syntax_lies")
         return found
@@ -275,19 +286,16 @@ def _syntax(data: pydicom.Dataset, header: dict[str, Any]) -> str:
 
 def _normal_values(data: pydicom.Dataset) -> dict[str, Any]:
     header: dict[str, Any] = {}
-    for tag, (keyword, _) in WANTED.items():
+    for tag, (keyword, vr) in WANTED.items():
         if tag not in data:
             continue
         try:
-            found = _normal(data[tag].value)
+            found = _number(_normal(data[tag].value)) if vr in {"DS", "IS"} else _normal(data[tag].value)
         except RecursionError:
             raise
         except Exception:
             # One value that does not parse must not cost the file.
-            raw = data.get_item(tag)
-            text = getattr(raw, "value", b"") or b""
-            shown = text.decode("latin-1").strip(" \0") if isinstance(text, bytes) else str(text)
-            header.setdefault("NotNumbers", f'{keyword} "{shown[:40]}"')
+            header.setdefault("NotNumbers", f'{keyword} "{_raw_text(data, tag)[:40]}"')
             _remark(header, "dicom.bad_number")
             continue
         if found is not None:
@@ -301,6 +309,21 @@ def _normal_values(data: pydicom.Dataset) -> dict[str, Any]:
         if found is not None:
             header[name] = found
     return header
+
+
+def _number(found: Any) -> Any:
+    """A number or a tuple of them; raises ValueError for text, which pydicom lets through."""
+    if any(isinstance(part, str) for part in (found if isinstance(found, tuple) else (found,))):
+        raise ValueError(found)
+    return found
+
+
+def _raw_text(data: pydicom.Dataset, tag: int) -> str:
+    """The text of a value that could not be read, as it stands in the file."""
+    raw = getattr(data.get_item(tag), "value", b"")
+    if isinstance(raw, bytes):
+        return raw.decode("latin-1").strip(" \0")
+    return "\\".join(str(part) for part in raw) if isinstance(raw, MultiValue | list) else str(raw)
 
 
 def _normal(found: Any) -> Any:
@@ -325,16 +348,28 @@ class _Place:
     """The element at which pydicom stopped: its number, and where its value lies."""
 
     def __init__(self, data: pydicom.Dataset, file: BinaryIO) -> None:
-        start, head = file.tell(), file.read(12)
+        start = file.tell()
+        head = file.read(12)
         order: Any = "little" if data.is_little_endian else "big"
+        self.implicit = _is_implicit(data, file)
         self.element = -1
         self.offset = self.length = 0
         if len(head) >= 8 and int.from_bytes(head[:2], order) == 0x7FE0:
             self.element = int.from_bytes(head[2:4], order)
-            wide = not data.is_implicit_VR and head[4:6] not in (b"US", b"SS")
+            wide = not self.implicit and head[4:6] not in (b"US", b"SS")
             explicit = head[8:12] if wide else head[6:8]
-            self.length = int.from_bytes(head[4:8] if data.is_implicit_VR else explicit, order)
+            self.length = int.from_bytes(head[4:8] if self.implicit else explicit, order)
             self.offset = start + (12 if wide else 8)
+
+
+def _is_implicit(data: pydicom.Dataset, file: BinaryIO) -> bool:
+    """Whether the data set has no VRs, by its first element: pydicom reads by it, and reports what the file claims."""
+    file.seek(0)
+    start = file.read(144)
+    if start[128:132] != b"DICM":
+        return bool(data.is_implicit_VR)
+    file.seek(meta_end(start))
+    return file.read(6)[4:] not in EXPLICIT_VRS
 
 
 def _find_pixels(header: dict[str, Any], place: _Place, size: int, path: Path) -> None:

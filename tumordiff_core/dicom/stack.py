@@ -14,11 +14,13 @@ from tumordiff_core.dicom import frames, order, pixels, study
 from tumordiff_core.dicom.headers import read_header, remarks_of
 from tumordiff_core.errors import GeometryError, InputError, MissingError, UnsupportedError
 from tumordiff_core.imaging.geometry import Geometry, laterality_hint
+from tumordiff_core.imaging.thumbnails import window_of
 from tumordiff_core.imaging.volume import Provenance, Volume
 from tumordiff_core.plugins.specs import Header, PatientRecord, Phase, SeriesRecord, StudyRecord
 from tumordiff_core.progress import Progress
 
 DERIVED_ROLES = {"ser_map", "pe_map", "seg", "reformat", "derived"}
+PADDED_BORDER = 0.5
 NOT_IMAGES = {"dicom.not_dicom", "dicom.empty_file"}
 
 
@@ -320,6 +322,20 @@ def common_window(headers: Sequence[Header]) -> tuple[float, float] | None:
             return None
         found.add((center, width))
     return found.pop() if len(found) == 1 else None
+
+
+def window_beside_padding(stored: StoredPhase) -> tuple[float, float] | None:
+    """(center, width) in rescaled units without the padding value; ``None`` unless the border is padded with it."""
+    padding = stored.headers[0].get("PixelPaddingValue")
+    if not isinstance(padding, int) or stored.values.dtype.kind == "f":
+        return None
+    values = stored.values[len(stored.values) // 2]
+    border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+    inside = values[values != padding]
+    if np.count_nonzero(border == padding) < PADDED_BORDER * border.size or not inside.size:
+        return None
+    low, high = window_of(inside.astype(np.float32) * stored.slope + stored.intercept)
+    return (low + high) / 2, high - low
 
 
 def slopes(headers: Sequence[Header]) -> npt.NDArray[np.float64]:

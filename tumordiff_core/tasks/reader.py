@@ -21,6 +21,7 @@ MAP_RANGES = {"ser_map": ("SER", 0.0, 2.0, ""), "pe_map": ("PE", 0.0, 200.0, "%"
 """Role -> (name, low, high, unit): the windows in the files of derived maps are in stored units and not used."""
 
 CT_WINDOW = (40.0, 400.0)
+MOST_ROWS_IN_ANSWER = 2000
 MEMORY_BASE_BYTES = 2_000_000_000
 
 
@@ -39,7 +40,7 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
     ``phase`` {series_uid, phase} and ``result`` {folder, array, phase} answer {npy, record}: paths of a 3D array
     and of its record (slope, intercept, geometry, window, photometric, provenance, unit, facts);
     ``thumbnail`` {series_uid, phase} answers {png}; ``mask`` {study_uid, label} {npy}, uint8 on the dynamic
-    series' grid; ``tags`` {path} {rows} of (depth, tag, VR, name, value).
+    series' grid; ``tags`` {path} {rows} of (depth, tag, VR, name, value), or {file} with one such row a line.
 
     Raises InputError("reader.unknown"), ("reader.no_memory") and what reading raises
     """
@@ -131,7 +132,7 @@ def _record(series_uid: str, stored: "StoredPhase") -> dict[str, Any]:
     one = study.records(stored.headers)[0]
     role = str(queries.series(series_uid).role)
     name, low, high, unit = MAP_RANGES.get(role, ("", 0.0, 0.0, ""))
-    window = stored.window
+    window = stored.window or stack.window_beside_padding(stored)
     if name:
         low, high = _display_range(one.uid, name, (low, high))
         window = ((low + high) / 2, high - low)
@@ -252,9 +253,21 @@ def _mask(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tags(request: dict[str, Any]) -> dict[str, Any]:
+    """Few rows in the answer; many as lines of JSON in a file that the asker removes, so that it may take its time."""
+    import json
+    import secrets
+
+    from tumordiff_core import paths
     from tumordiff_core.dicom import tag_rows
 
-    return {"rows": tag_rows.read(Path(request["path"]))}
+    rows = tag_rows.read(Path(request["path"]))
+    if len(rows) <= MOST_ROWS_IN_ANSWER:
+        return {"rows": rows}
+    place = paths.cache() / "tags" / f"{secrets.token_hex(8)}.jsonl"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("w", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(row) + "\n" for row in rows)
+    return {"file": str(place)}
 
 
 # results
