@@ -23,6 +23,7 @@ MODULES = (
     "tumordiff_gui.modules.browse.module",
     "tumordiff_gui.modules.read.module",
     "tumordiff_gui.modules.denoise.module",
+    "tumordiff_gui.modules.train.module",
     "tumordiff_gui.modules.response.module",
     "tumordiff_gui.modules.jobs.module",
     "tumordiff_gui.modules.plugins.module",

@@ -42,6 +42,7 @@ class Desk:
         self.selection = Selection()
         self.open = Selection()
         self.result: Path | None = None
+        self.model = ""  # the model the next denoising shall take, empty when nobody said
         self.hide_names = False
 
     def select(self, patient_id: str = "", study_uid: str = "", series_uid: str = "", phase: int | None = None) -> None:

@@ -23,6 +23,18 @@ def round_ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
+def round_log_ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Logarithms (base 10) of 1, 2 and 5 times powers of ten inside a range of logarithms; fewer when too many fit."""
+    if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
+        return [low]
+    for factors in ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):
+        powers = range(math.floor(low), math.ceil(high) + 1)
+        found = [p + math.log10(f) for p in powers for f in factors if low <= p + math.log10(f) <= high]
+        if len(found) <= most:
+            break
+    return found if len(found) > 1 else round_ticks(low, high, most)
+
+
 def tick_text(value: float) -> str:
     """A tick in few characters."""
     return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e") if value and abs(value) < 1e-3 else f"{value:.4g}"
@@ -56,12 +68,12 @@ class Chart(QWidget):
         painter.drawText(QRectF(12, 4, self.width() - 24, 18), Qt.AlignmentFlag.AlignLeft, self.title)
         painter.setFont(apply.font(11, tabular=True))
         metrics = QFontMetricsF(painter.font())
-        for value in round_ticks(*y, most=max(int(rect.height() // 32), 2)):
+        for value in (round_log_ticks if log_y else round_ticks)(*y, most=max(int(rect.height() // 32), 2)):
             at = rect.bottom() - (value - y[0]) / max(y[1] - y[0], 1e-12) * rect.height()
             painter.setPen(QPen(QColor(t.hairline), 1))
             painter.drawLine(QPointF(rect.left(), at), QPointF(rect.right(), at))
             painter.setPen(QColor(t.secondary))
-            text = tick_text(10**value if log_y else value)
+            text = tick_text(float(f"{10**value:.2g}") if log_y else value)
             painter.drawText(QPointF(rect.left() - 6 - metrics.horizontalAdvance(text), at + 4), text)
         for value in round_ticks(*x, most=max(int(rect.width() // 64), 2)):
             at = rect.left() + (value - x[0]) / max(x[1] - x[0], 1e-12) * rect.width()

@@ -222,6 +222,7 @@ class Controls(QWidget):
         self._column.addWidget(self._findings_head)
         self._findings = QVBoxLayout()
         self._findings.setSpacing(6)
+        self._rows: list[FindingRow] = []
         self._column.addLayout(self._findings)
         self.show_findings([])
 
@@ -322,36 +323,54 @@ class Controls(QWidget):
         self.progress.style().polish(self.progress)
 
     def show_findings(self, said: Sequence[Said]) -> None:
-        """One row for each sentence; those that name a place are buttons."""
-        while self._findings.count():
-            item = self._findings.takeAt(0)
-            widget = item.widget() if item is not None else None
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
+        """One row for each sentence; those that name a place are links."""
         self._findings_head.setVisible(bool(said))
-        for one in said:
-            self._findings.addWidget(self._finding(one))
+        while len(self._rows) < len(said):
+            self._rows.append(self._new_row())
+        for at, row in enumerate(self._rows):
+            row.setVisible(at < len(said))
+            if at < len(said):
+                row.tell(said[at])
 
-    def _finding(self, one: Said) -> QWidget:
-        row = QWidget()
-        line = QHBoxLayout(row)
+    def _new_row(self) -> "FindingRow":
+        row = FindingRow()
+        row.chosen.connect(self.finding_chosen)
+        self._findings.addWidget(row)
+        return row
+
+
+class FindingRow(QWidget):
+    """One sentence with its sign.
+
+    Signals
+    -------
+    chosen : the Said, when it names a place and its link was pressed
+    """
+
+    chosen = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(8)
-        sign = QLabel()
-        sign.setPixmap(icons.icon(*LEVEL_ICONS[one.level]).pixmap(16, 16))
-        line.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
-        text = _wrapped()
-        if one.index is None:
-            text.setTextFormat(Qt.TextFormat.PlainText)
-            text.setText(one.text)
-        else:
-            text.setTextFormat(Qt.TextFormat.RichText)
-            text.setText(f'<a href="go">{html.escape(one.text)}</a>')
-            text.linkActivated.connect(lambda _: self.finding_chosen.emit(one))
-        text.setAccessibleName(one.text)
-        line.addWidget(text, 1)
-        return row
+        self._sign = QLabel()
+        self.text = _wrapped()
+        self.text.setTextFormat(Qt.TextFormat.RichText)
+        self.text.linkActivated.connect(lambda _: self.chosen.emit(self._said))
+        self._said: Said | None = None
+        line.addWidget(self._sign, 0, Qt.AlignmentFlag.AlignTop)
+        line.addWidget(self.text, 1)
+
+    def tell(self, said: Said) -> None:
+        """Say this sentence."""
+        if said == self._said:
+            return
+        self._said = said
+        self._sign.setPixmap(icons.icon(*LEVEL_ICONS[said.level]).pixmap(16, 16))
+        shown = html.escape(said.text)
+        self.text.setText(shown if said.index is None else f'<a href="go">{shown}</a>')
+        self.text.setAccessibleName(said.text)
 
 
 def _job_text(view: JobView) -> str:

@@ -46,6 +46,7 @@ class Figures(QWidget):
         self._table.setVerticalSpacing(2)
         self._table.setColumnStretch(0, 1)
         column.addLayout(self._table)
+        self._rows: list[tuple[QLabel, ...]] = []
         self.psnr = Histogram(strings.PSNR_TITLE, bars=14, empty=words.MISSING)
         self.ssim = Histogram(strings.SSIM_TITLE, bars=14, empty=words.MISSING)
         for chart in (self.psnr, self.ssim):
@@ -57,6 +58,9 @@ class Figures(QWidget):
         self.links.linkActivated.connect(lambda text: self.slice_wanted.emit(int(text)))
         column.addWidget(self.links)
         self._figures: dict[str, list[float]] = {}
+
+    def hasHeightForWidth(self) -> bool:
+        return False
 
     def sizeHint(self) -> QSize:
         return QSize(240, 200)
@@ -96,22 +100,26 @@ class Figures(QWidget):
             chart.set_mark(values[slice_index] if known and slice_index is not None else None)
 
     def _fill(self, rows: list[Row]) -> None:
-        while self._table.count():
-            item = self._table.takeAt(0)
-            widget = item.widget() if item is not None else None
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
         head: list[Row] = [("", strings.COLUMN_BEFORE, strings.COLUMN_AFTER)] if rows else []
-        for at, row in enumerate(head + rows):
-            for column, text in enumerate(row):
-                label = QLabel(text)
-                label.setFont(apply.font(12, tabular=True))
-                if at == 0 or column == 0:
-                    label.setProperty("role", "secondary")
-                if column:
-                    label.setAlignment(Qt.AlignmentFlag.AlignRight)
-                self._table.addWidget(label, at, column)
+        shown = head + rows
+        while len(self._rows) < len(shown):
+            self._rows.append(self._new_row(len(self._rows)))
+        for at, labels in enumerate(self._rows):
+            for column, label in enumerate(labels):
+                label.setVisible(at < len(shown))
+                if at < len(shown):
+                    label.setText(shown[at][column])
+
+    def _new_row(self, at: int) -> tuple[QLabel, ...]:
+        labels = tuple(QLabel() for _ in range(3))
+        for column, label in enumerate(labels):
+            label.setFont(apply.font(12, tabular=True))
+            if at == 0 or column == 0:
+                label.setProperty("role", "secondary")
+            if column:
+                label.setAlignment(Qt.AlignmentFlag.AlignRight)
+            self._table.addWidget(label, at, column)
+        return labels
 
     def _chosen(self, chart: Histogram, items: list[int]) -> None:
         other = self.ssim if chart is self.psnr else self.psnr

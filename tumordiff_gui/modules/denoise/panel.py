@@ -95,10 +95,15 @@ class Panel(QWidget):
         actions.handle("view.layout", self._next_layout, owner=OWNER)
         self._context.warm.wake("preview")
         self._list_models()
-        chosen = self._context.desk.result
+        chosen, wished = self._context.desk.result, self._context.desk.model
         if chosen is not None and (self._result is None or self._result.folder != chosen):
             self._result_chosen(chosen)
         self._follow_desk()
+        if wished:
+            self._context.desk.model = ""
+            self._result = None
+            self._list_results()
+            self.choose_model(wished)
         self._refresh()
 
     def hidden(self) -> None:

@@ -1,0 +1,1 @@
+"""Train a denoiser: preset, data and split, the job and its live curves, the finished model."""
