@@ -6,6 +6,8 @@ Order is decided by positions first, never by file names, and by InstanceNumber 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from math import isfinite
 
 import numpy as np
 
@@ -66,17 +68,25 @@ def grid_key(header: Header) -> tuple[object, ...] | None:
     orientation, spacing = _vector(header, "ImageOrientationPatient", 6), _vector(header, "PixelSpacing", 2)
     if orientation is None or spacing is None or _vector(header, "ImagePositionPatient", 3) is None:
         return None
+    plane = _plane(orientation, spacing)
+    if plane is None:
+        return None
+    return (*plane, header.get("Rows"), header.get("Columns"), header.get("FrameOfReferenceUID"))
+
+
+@lru_cache(maxsize=1024)
+def _plane(orientation: tuple[float, ...], spacing: tuple[float, ...]) -> tuple[float, ...] | None:
+    """Rounded orientation and spacing, ``None`` where they are nonsense; asked of every file, the same for many."""
     if min(spacing) <= 0 or not is_orthonormal(orientation[:3], orientation[3:]):
         return None
-    matrix = (header.get("Rows"), header.get("Columns"), header.get("FrameOfReferenceUID"))
-    return (*(round(c, 3) + 0.0 for c in orientation), *(round(s, 4) for s in spacing), *matrix)
+    return (*(round(c, 3) + 0.0 for c in orientation), *(round(s, 4) for s in spacing))
 
 
 def _vector(header: Header, keyword: str, count: int) -> tuple[float, ...] | None:
     found = header.get(keyword)
-    if not isinstance(found, tuple) or len(found) != count or not all(isinstance(v, float) for v in found):
+    if not isinstance(found, tuple) or len(found) != count:
         return None
-    return found if np.isfinite(found).all() else None
+    return found if all([isinstance(v, float) and isfinite(v) for v in found]) else None
 
 
 def place_mm(header: Header) -> float:
