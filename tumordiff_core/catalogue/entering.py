@@ -202,33 +202,28 @@ def enter(reading: Reading) -> set[int]:
     with database.writing() as made:
         if made.execute("DELETE FROM pending WHERE id=?", (reading.chunk.row,)).rowcount == 0:
             return patients
-        left: set[int] = set()
+        left = _series_until_now(made, reading.chunk)
         for group in reading.groups:
-            patients.add(_enter_group(made, reading.chunk.folder_row, group, verdicts, left))
+            patients.add(_enter_group(made, reading.chunk.folder_row, group, verdicts))
         for skip in reading.skips:
-            _forget_series(made, reading.chunk.folder_row, skip.name, left)
             _enter_skip(made, reading.chunk.folder_row, skip)
         for series in left:
             _count(made, series)
     return patients
 
 
-def _enter_group(
-    made: sqlite3.Connection, folder: int, group: Group, verdicts: dict[str, _Verdict], left: set[int]
-) -> int:
+def _enter_group(made: sqlite3.Connection, folder: int, group: Group, verdicts: dict[str, _Verdict]) -> int:
     patient, series = _owners(made, group)
     head = made.execute("INSERT INTO heads (series, common) VALUES (?, ?)", (series, group.common)).lastrowid
     rows = []
     for file in group.files:
         verdict = verdicts.get(file.name)
         if verdict is not None and verdict.skip is not None:
-            _forget_series(made, folder, file.name, left)
             _enter_skip(made, folder, verdict.skip)
             continue
         if verdict is not None and verdict.replaces is not None:
             made.execute("UPDATE files SET state=? WHERE id=?", (COPY, verdict.replaces))
         state = IMAGE if verdict is None else verdict.state
-        _forget_series(made, folder, file.name, left)
         rows.append((
             folder, stored.to_stored(file.name), file.size, file.mtime_ns, state, series, head,
             stored.sop_key(file.sop_uid), file.own,
@@ -272,13 +267,14 @@ def _iso(digits: str) -> str | None:
     return f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}" if len(digits) >= 8 and digits[:8].isdigit() else None
 
 
-def _forget_series(made: sqlite3.Connection, folder: int, name: str, left: set[int]) -> None:
-    """Note the series that a file of this name belonged to until now."""
-    row = made.execute(
-        "SELECT series FROM files WHERE folder_id=? AND name=? AND series IS NOT NULL", (folder, stored.to_stored(name))
-    ).fetchone()
-    if row is not None:
-        left.add(row[0])
+def _series_until_now(made: sqlite3.Connection, chunk: Chunk) -> set[int]:
+    """The series that files of a chunk belonged to before they changed."""
+    if made.execute("SELECT 1 FROM files WHERE folder_id=? LIMIT 1", (chunk.folder_row,)).fetchone() is None:
+        return set()
+    names = [(chunk.folder_row, stored.to_stored(name)) for name, _, _ in chunk.files]
+    asked = "SELECT series FROM files WHERE folder_id=? AND name=? AND series IS NOT NULL"
+    rows = (made.execute(asked, name).fetchone() for name in names)
+    return {row[0] for row in rows if row is not None}
 
 
 def _enter_skip(made: sqlite3.Connection, folder: int, skip: Skip) -> None:

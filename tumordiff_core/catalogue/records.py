@@ -38,7 +38,7 @@ def _headers(made: sqlite3.Connection, study: int) -> dict[str, list[dict[str, A
         " WHERE r.study=? AND f.state=0 ORDER BY r.id, f.id", (study,),
     )  # fmt: skip
     for uid, row, head, own, size, mtime_ns, away, name, folder in rows:
-        path = str(stored.join(folder, name))
+        path = stored.text_path(folder, name)
         header = {**heads[head], **stored.unpack_header(own), "path": path, "size": size, "mtime_ns": mtime_ns}
         header["row"] = row
         (gone if away else here)[uid].append(header)

@@ -24,9 +24,14 @@ def to_path(found: str | bytes) -> str:
     return os.fsdecode(found) if isinstance(found, bytes) else found
 
 
+def text_path(folder: str | bytes, name: str | bytes) -> str:
+    """The path of a file in a folder as text; many thousands are made, so no Path is."""
+    return f"{to_path(folder)}{os.sep}{to_path(name)}"
+
+
 def join(folder: str | bytes, name: str | bytes) -> Path:
     """The path of a file in a folder."""
-    return Path(os.path.join(to_path(folder), to_path(name)))  # noqa: PTH118 - names with a drive letter stay inside
+    return Path(text_path(folder, name))
 
 
 def shown(folder: str | bytes, shown_folder: str, name: str | bytes) -> str:
