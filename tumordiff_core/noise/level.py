@@ -20,8 +20,18 @@ BLOCK = 8
 MAD_TO_SIGMA = 0.6745
 FEWEST_BLOCKS = 24
 WHITE_LAG1 = 0.15
-CHANNELS = (1, 2, 4, 8, 16, 32)
+CHANNELS = (1, 2, 4, 8)
 ROUNDS = 12
+NARROWEST, WIDEST, CLUSTER_SD = 0.03, 0.25, 1.8
+"""Half width of the darkest cluster: so many deviations of its lower side, within these shares of its median."""
+
+DARKER = 0.85
+"""Air is darker than this share of the middle of what is not air."""
+
+SURE_SD = 4.0
+GHOSTED = 0.75
+"""Tissue is believed where it reads below this share of the air: ghosts brighten air, never tissue's diagonal."""
+
 LEAST_UNIFORM = 0.75
 """Dark tissue differs from block to block, air does not: least share of the spread found inside a block."""
 
@@ -54,7 +64,7 @@ def estimate(values: npt.NDArray[Any]) -> Level:
     if air is not None and max(air.lag1) > WHITE_LAG1:
         return air
     tissue = tissue_level(volume, channels=1 if air is None else air.channels)
-    if air is None or 0 < tissue.sigma < air.sigma:
+    if air is None or 0 < tissue.sigma < GHOSTED * air.sigma:
         return tissue
     return air
 
@@ -93,27 +103,53 @@ def _blocks(volume: Float) -> Float:
 
 
 def _darkest(mean: Float) -> npt.NDArray[np.bool_] | None:
-    """Blocks of the darkest cluster: those within a fifth of its own median, found by iteration from the low end."""
+    """Blocks of the darkest cluster, found by iteration from the low end.
+
+    The cluster's width is taken from its lower side, since blocks with a little tissue lie on the upper one.
+    """
     finite = mean[np.isfinite(mean)]
     if finite.size < FEWEST_BLOCKS:
         return None
-    centre = float(np.percentile(finite, 4))
+    centre, width = float(np.percentile(finite, 4)), WIDEST
     for _ in range(ROUNDS):
-        near = finite[(finite < 1.2 * centre) & (finite > 0.75 * centre)]
+        near = finite[np.abs(finite - centre) < width * centre]
         if near.size < FEWEST_BLOCKS:
             return None
         centre = float(np.median(near))
-    return np.asarray((mean < 1.2 * centre) & (mean > 0.75 * centre))
+        below = centre - near[near < centre]
+        spread = float(np.median(below)) / (MAD_TO_SIGMA * centre) if below.size else width
+        width = float(np.clip(CLUSTER_SD * spread, NARROWEST, WIDEST))
+    bright = finite[finite > centre * (1 + 2 * width)]
+    if bright.size and centre > DARKER * float(np.median(bright)):
+        return None
+    return np.asarray(np.abs(mean - centre) < width * centre)
 
 
 def _underlying_lag1(pixels: Float) -> tuple[float, float]:
-    """Lag-1 of the Gaussian parts from air blocks: the correlation of y^2 is its square."""
+    """Lag-1 of the Gaussian parts from air blocks [block, row, column]: the correlation of y^2 is its square.
+
+    Each block's own mean is removed, since air is not equally bright everywhere; what that removes of the noise itself
+    is put back by a Gaussian model of its correlation. Correlations that a white field would show as well count as 0.
+    """
     power = pixels**2
-    centred = power - power.mean()
+    centred = power - power.mean(axis=(-2, -1), keepdims=True)
     variance = float(np.mean(centred**2))
-    rows = float(np.mean(centred[:, 1:, :] * centred[:, :-1, :])) / variance
-    columns = float(np.mean(centred[:, :, 1:] * centred[:, :, :-1])) / variance
-    return float(np.sqrt(max(rows, 0.0))), float(np.sqrt(max(columns, 0.0)))
+    rows = float(np.mean(centred[:, 1:, :] * centred[:, :-1, :]))
+    columns = float(np.mean(centred[:, :, 1:] * centred[:, :, :-1]))
+    shared = 1 / BLOCK**2
+    for _ in range(ROUNDS):
+        whole = variance / (1 - shared)
+        squares = [min(max(cov / whole + shared, 0.0), 0.95) for cov in (rows, columns)]
+        shared = _shared_variance(squares[0]) * _shared_variance(squares[1])
+    noise = SURE_SD / np.sqrt(pixels.size)
+    found = [float(np.sqrt(square)) if square > noise else 0.0 for square in squares]
+    return found[0], found[1]
+
+
+def _shared_variance(square: float) -> float:
+    """Variance of the mean of ``BLOCK`` neighbours of unit variance whose correlation is ``square ** distance^2``."""
+    distance = np.abs(np.subtract.outer(np.arange(BLOCK), np.arange(BLOCK))).astype(float)
+    return float(np.mean(square ** (distance**2)))
 
 
 def tissue_level(volume: Float, *, channels: int = 1) -> Level:

@@ -1,0 +1,54 @@
+"""How much noise, measured blindly on images whose truth is known."""
+
+import numpy as np
+import pytest
+
+from tumordiff_core.noise import correlation, level
+from tumordiff_core.noise.add import magnitude
+
+
+def phantom(shape=(3, 128, 128)):
+    y, x = np.indices(shape[1:])
+    inside = ((y - 64) / 45) ** 2 + ((x - 90) / 40) ** 2 < 1
+    image = np.where(inside, 0.5 + 0.2 * np.sin(x / 7) * np.cos(y / 9), 0)
+    return np.broadcast_to(image, shape).copy()
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.25, 0.5])
+@pytest.mark.parametrize("sigma", [0.03, 0.05, 0.10, 0.15])
+def test_the_level_is_read_within_five_percent_white_and_coloured(sigma, lag):
+    errors = []
+    for seed in range(8):
+        spectrum = correlation.gaussian_spectrum(128, 128, lag) if lag else None
+        noisy = magnitude(phantom(), sigma, np.random.default_rng(seed), 1, spectrum)
+        errors.append(abs(level.estimate(noisy).sigma / sigma - 1))
+    assert np.median(errors) <= 0.05
+    assert np.percentile(errors, 95) <= 0.10
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.25, 0.5])
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_air_tells_channels_and_the_correlation_of_the_noise(channels, lag):
+    spectrum = correlation.gaussian_spectrum(128, 128, lag) if lag else None
+    noisy = magnitude(phantom(), 0.05, np.random.default_rng(1), channels, spectrum)
+    found = level.estimate(noisy)
+    assert found.channels == channels
+    assert found.lag1 == pytest.approx((lag, lag), abs=0.15 if lag == 0 else 0.06)
+
+
+def test_a_zeroed_rim_does_not_count_as_air():
+    noisy = magnitude(phantom(), 0.05, np.random.default_rng(2))
+    noisy[:, :, :24] = 0
+    noisy[:, :16] = 0
+    assert level.estimate(noisy).sigma == pytest.approx(0.05, rel=0.05)
+
+
+def test_without_air_the_tissue_tells_the_level():
+    image = np.full((4, 96, 96), 0.6) + 0.1 * np.sin(np.arange(96) / 9)
+    found = level.estimate(magnitude(image, 0.05, np.random.default_rng(3)))
+    assert found.estimator == "tissue"
+    assert found.sigma == pytest.approx(0.05, rel=0.10)
+
+
+def test_an_image_without_noise_or_signal_reads_zero():
+    assert level.estimate(np.zeros((2, 64, 64))).sigma == 0
