@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,40 @@ class Card(BaseModel):
     intended_use: str
     domain: dict[str, Any] = Field(default_factory=dict)
     made_with: dict[str, Any] = Field(default_factory=dict)
+
+
+DOMAIN = {
+    "noise_percent": ("the noise level", "% of the signal"), "field_t": ("the field strength", "T"),
+    "pixel_mm": ("the pixel size", "mm"), "thickness_mm": ("the slice thickness", "mm"),
+    "phases": ("the number of phases", ""), "noise_lag1": ("the correlation of the noise", ""),
+}  # fmt: skip
+"""Ranges that ``Card.domain`` may hold as [low, high]; beside them ``planes``, a list of words."""
+TOLERANCE = 0.02
+
+
+def outside_domain(card: Card, facts: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What of a series lies outside a model's training data: ``{"what", "found", "trained"}`` each, for a sentence.
+
+    Facts that the card or the series does not know are not judged; the noise level always is.
+
+    Parameters
+    ----------
+    facts : values by the keys of ``DOMAIN`` and ``plane``
+    """
+    domain = {"noise_percent": [100 * share for share in card.sigma_range], **card.domain}
+    found = []
+    for key, (what, unit) in DOMAIN.items():
+        limits, value = domain.get(key), facts.get(key)
+        if limits is None or value is None:
+            continue
+        low, high = float(limits[0]), float(limits[1])
+        if not low * (1 - TOLERANCE) <= float(value) <= high * (1 + TOLERANCE):
+            trained = f"{low:.3g} to {high:.3g} {unit}" if low != high else f"{low:.3g} {unit}"
+            found.append({"what": what, "found": f"{float(value):.3g} {unit}".strip(), "trained": trained.strip()})
+    planes, plane = card.domain.get("planes"), facts.get("plane")
+    if planes and plane and plane not in planes:
+        found.append({"what": "the orientation", "found": str(plane), "trained": " or ".join(planes)})
+    return found
 
 
 class Model(BaseModel):

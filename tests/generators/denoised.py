@@ -8,9 +8,16 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from tumordiff_core import files, result_folder
+from tumordiff_core.imaging.intensity import robust_scaling
 from tumordiff_core.imaging.volume import Volume
+from tumordiff_core.model_cards import Architecture, Card
 from tumordiff_core.noise.level import estimate
+from tumordiff_core.tasks.denoise import gate_figures
 
+CARD = Card(
+    name="stand-in", version="0", architecture=Architecture(family="filter"), weights_sha256="0" * 64, parameters=0,
+    sigma_range=(0.0, 0.2), sigma_data=0.2, training_data={}, licence="none", failure_cases=[], intended_use="tests",
+)  # fmt: skip
 MODEL = {"name": "stand-in", "version": "0", "weights_sha256": "0" * 64, "family": "filter"}
 CREATED = "2026-01-31T10:15:02+00:00"
 
@@ -26,14 +33,19 @@ def make(
 ) -> result_folder.Result:
     """A result of kind ``denoised`` in ``folder``: ``mean`` in place of a model's output, the record as the task's.
 
-    ``changes`` replace fields of the record; ``noise`` is measured where it is not given.
+    ``changes`` replace fields of the record; ``noise`` is measured where it is not given, and so are the figures of
+    the export gate.
     """
+    levels = [estimate(phase) for phase in volume.values]
     facts = dict(volume.facts)
     sources = [result_folder.Source.model_validate(source) for source in facts.pop("sources", [])]
     for source in sources:
         source.sha256 = source.sha256 or files.sha256(Path(source.path))
+    if "figures" not in changes:
+        scaling = robust_scaling(volume.values)
+        gate = gate_figures(volume, np.asarray(mean, dtype=np.float32), levels, CARD, scaling, seed=0)
+        changes = {**changes, "figures": {"gate": gate}}
     if noise is None:
-        levels = [estimate(phase) for phase in volume.values]
         noise = {
             "sigma": [level.sigma for level in levels], "channels": levels[0].channels,
             "lag1": list(levels[0].lag1), "estimator": levels[0].estimator,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tumordiff_core.imaging.intensity import Scaling
     from tumordiff_core.imaging.volume import Volume
     from tumordiff_core.jobs.worker import Job
+    from tumordiff_core.model_cards import Card
     from tumordiff_core.noise.level import Level
     from tumordiff_core.plugins.specs import Recorded
     from tumordiff_core.progress import Progress
@@ -72,7 +73,8 @@ def run(params: DenoiseParams, job: "Job") -> None:
     model = model_cards.find(params.model or model_cards.DEFAULT)
     scaling = robust_scaling(volume.values)
     job.progress.stage("measure noise", volume.phases)
-    levels = [_level(phase, params.sigma, job.progress) for phase in volume.values]
+    measured = [_measured(phase, job.progress) for phase in volume.values]
+    levels = [_used(level, params.sigma) for level in measured]
     loaded = weights.load(model)
     warn_out_of_range(loaded, levels, scaling, job.progress)
     job.progress.stage("denoise", volume.phases * volume.geometry.shape[0])
@@ -86,6 +88,8 @@ def run(params: DenoiseParams, job: "Job") -> None:
         mean[index] = denoise.blend(phase, clean, params.strength)
     job.progress.stage("compare tumour volume")
     figures = _tumour_figures(volume, mean)
+    job.progress.stage("compute safety figures")
+    figures["gate"] = gate_figures(volume, mean, measured, model.card, scaling, seed=params.seed)
     result_folder.save_array(job.result, "mean", mean)
     result_folder.save_array(job.result, "residual", (volume.values - mean).astype(np.float16))
     if params.samples:
@@ -129,13 +133,17 @@ def refuse_unacquired(volume: "Volume") -> None:
         raise UnsupportedError("denoise.not_acquired", found=found)
 
 
-def _level(phase: "npt.NDArray[Any]", given: float | None, progress: "Progress") -> "Level":
-    from dataclasses import replace
-
+def _measured(phase: "npt.NDArray[Any]", progress: "Progress") -> "Level":
     from tumordiff_core.noise.level import estimate
 
-    measured = estimate(phase)
+    level = estimate(phase)
     progress.advance()
+    return level
+
+
+def _used(measured: "Level", given: float | None) -> "Level":
+    from dataclasses import replace
+
     if given is None:
         return measured
     return replace(measured, sigma=given, low=given, high=given, estimator="given")
@@ -182,6 +190,34 @@ def _tumour_figures(volume: "Volume", mean: "Float") -> dict[str, Any]:
         "ftv_dice": ftv.dice(before.mask, after.mask), "rule": "recorded" if recorded else "assumed",
         "published": [vars(p) for p in recorded.published] if recorded else [],
     }  # fmt: skip
+
+
+def gate_figures(
+    volume: "Volume", mean: "Float", measured: "list[Level]", card: "Card", scaling: "Scaling", *, seed: int
+) -> dict[str, Any]:
+    """What the export gate will judge: tumor, rim, residual, repeat phase, measured noise, the model's domain."""
+    import numpy as np
+
+    from tumordiff_core import model_cards
+    from tumordiff_core.response import ftv, safety
+
+    recorded = recorded_rule(str(volume.facts.get("study_uid", "")))
+    early, late = _timing(recorded, volume.phases)
+    rule, voi, omit = ftv.rule_for(recorded, np.asarray(volume.values[0], dtype=np.float32))
+    visit = safety.Visit(
+        rule, voi, omit, (0, early, late), volume.geometry.spacing_mm, tuple(measured),
+        bool(volume.facts.get("integer", True)),
+    )  # fmt: skip
+    found = safety.figures(volume.values, mean, visit, seed=seed)
+    slices_mm, _, column_mm = volume.geometry.spacing_mm
+    facts = {
+        "noise_percent": 100 * max(level.sigma for level in measured) / scaling.range,
+        "field_t": volume.facts.get("field_t"), "pixel_mm": column_mm, "thickness_mm": slices_mm,
+        "phases": volume.phases, "noise_lag1": sum(measured[0].lag1) / 2, "plane": volume.geometry.plane,
+    }  # fmt: skip
+    found["domain"] = model_cards.outside_domain(card, facts)
+    found |= {"voi": voi is not None, "voxel_cc": volume.geometry.voxel_cc}
+    return found | {"sigma_measured": [level.sigma for level in measured]}
 
 
 def recorded_rule(study_uid: str) -> "Recorded | None":

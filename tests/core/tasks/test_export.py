@@ -81,9 +81,9 @@ def test_what_was_confirmed_stands_in_job_and_header(
     record = open_result(folder / "result").record
     (finding,) = [f for f in record.findings if f["level"] == "confirm"]
     assert (finding["code"], finding["confirmed"], finding["answered_by"]) == (MOVED.code, True, by)
-    assert record.facts["confirmed"] == ["the tumour masks before and after overlap by 0.900"]
+    assert record.facts["confirmed"] == ["the tumor masks before and after overlap by 0.900"]
     data = pydicom.dcmread(next((tmp_path / "out").glob("*.dcm")))
-    assert "Confirmed by the exporting user: the tumour masks before and after overlap by 0.900" in (
+    assert "Confirmed by the exporting user: the tumor masks before and after overlap by 0.900" in (
         data.DerivationDescription
     )
     warnings = [e for e in events.read_all(folder) if e["kind"] == "warning"]
