@@ -54,6 +54,7 @@ class Curve(Chart):
         points = [p for _, found in drawn for p in found]
         if not points:
             self.nothing(painter, self._empty)
+            painter.end()
             return
         x = (min(p[0] for p in points), max(p[0] for p in points))
         y = (min(p[1] for p in points), max(p[1] for p in points))
@@ -76,6 +77,7 @@ class Curve(Chart):
             at = place((self._mark, y[0])).x()
             painter.drawLine(QPointF(at, rect.top()), QPointF(at, rect.bottom()))
         self._legend(painter, [line for line, found in drawn if found])
+        painter.end()
 
     def _draw_line(self, painter: QPainter, line: Line, points: list[QPointF]) -> None:
         if not points:

@@ -100,6 +100,7 @@ class Histogram(Chart):
         painter = QPainter(self)
         if not self._members:
             self.nothing(painter, self._empty)
+            painter.end()
             return
         t = apply.current()
         most = max(len(items) for items in self._members)
@@ -117,3 +118,4 @@ class Histogram(Chart):
         if self.hasFocus():
             painter.setPen(QColor(t.accent))
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+        painter.end()
