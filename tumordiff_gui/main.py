@@ -25,6 +25,7 @@ MODULES = (
     "tumordiff_gui.modules.denoise.module",
     "tumordiff_gui.modules.train.module",
     "tumordiff_gui.modules.response.module",
+    "tumordiff_gui.modules.export.module",
     "tumordiff_gui.modules.jobs.module",
     "tumordiff_gui.modules.plugins.module",
 )

@@ -1,0 +1,1 @@
+"""Export: one result as files for other programs, with everything said before and after it is written."""
