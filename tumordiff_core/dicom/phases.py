@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from tumordiff_core.dicom import order
-from tumordiff_core.dicom.stack import phase_of
-from tumordiff_core.plugins.specs import Dynamic, Header
+from tumordiff_core.plugins.specs import Dynamic, Header, Phase
 
 EARLY_S, LATE_S = 150.0, 450.0
 FEWEST_SLICES = 8
@@ -106,3 +105,11 @@ def merged(series_uid: str, headers: Sequence[Header]) -> Dynamic | None:
     if len(part.phases) < 2 or part.slices < FEWEST_SLICES:
         return None
     return dynamic((series_uid,), part.phases, complete=not part.missing, remark=part.remark)
+
+
+def phase_of(index: int, slices: Sequence[Header], start_s: float | None, effective_s: float | None) -> Phase:
+    """A phase record of ordered headers."""
+    return Phase(
+        index, tuple(str(h["path"]) for h in slices), tuple(str(h["SOPInstanceUID"]) for h in slices),
+        start_s, effective_s,
+    )  # fmt: skip

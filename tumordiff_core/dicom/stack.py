@@ -16,7 +16,7 @@ from tumordiff_core.errors import GeometryError, InputError, MissingError, Unsup
 from tumordiff_core.imaging.geometry import Geometry, laterality_hint
 from tumordiff_core.imaging.thumbnails import window_of
 from tumordiff_core.imaging.volume import Provenance, Volume
-from tumordiff_core.plugins.specs import Header, PatientRecord, Phase, SeriesRecord, StudyRecord
+from tumordiff_core.plugins.specs import Header, PatientRecord, SeriesRecord, StudyRecord
 from tumordiff_core.progress import Progress
 
 DERIVED_ROLES = {"ser_map", "pe_map", "seg", "reformat", "derived"}
@@ -413,11 +413,3 @@ def laterality(header: Header, geometry: Geometry | None) -> tuple[str, str]:
     if geometry is not None and geometry.plane == "sagittal":
         return laterality_hint(geometry), "position"
     return "", ""
-
-
-def phase_of(index: int, slices: Sequence[Header], start_s: float | None, effective_s: float | None) -> Phase:
-    """A phase record of ordered headers."""
-    return Phase(
-        index, tuple(str(h["path"]) for h in slices), tuple(str(h["SOPInstanceUID"]) for h in slices),
-        start_s, effective_s,
-    )  # fmt: skip

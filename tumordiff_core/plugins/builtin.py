@@ -10,7 +10,7 @@ PLUGINS: tuple[str, ...] = (
     "tumordiff_core.exporters.npy",
     "tumordiff_core.exporters.nrrd",
     "tumordiff_core.imaging.readers",
-    "tumordiff_core.known_collections.ispy1.collection",
+    "tumordiff_core.known_collections.ispy1.plugin",
     "tumordiff_core.known_collections.ispy2",
     "tumordiff_core.known_collections.generic",
     "tumordiff_core.tasks.demo",

@@ -8,9 +8,7 @@ from tumordiff_core.dicom.private import Analysis
 from tumordiff_core.known_collections.ispy1 import clinical as tables
 from tumordiff_core.known_collections.ispy1 import recorded as analysis
 from tumordiff_core.known_collections.ispy1 import sources, visits
-from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.plugins.specs import (
-    Collection,
     Dynamic,
     Fact,
     Header,
@@ -19,18 +17,9 @@ from tumordiff_core.plugins.specs import (
     StudyRecord,
 )
 
-NAME = "ispy1"
 PROTOCOL = "6657"
 clinical = tables.clinical
 time_points = visits.time_points
-
-
-@hookimpl
-def register_collections() -> list[Collection]:
-    """The collection of the I-SPY 1 trial."""
-    room = "tumordiff_core.known_collections.ispy1.collection"
-    names = ("claims", "time_points", "roles", "phases", "recorded", "clinical")
-    return [Collection(NAME, "I-SPY 1 (ACRIN 6657)", *(f"{room}:{name}" for name in names))]
 
 
 def claims(header: Header) -> bool:
