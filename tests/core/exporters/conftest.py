@@ -25,7 +25,7 @@ def made_series(tmp_path: Path) -> Path:
 def made_result(made_series: Path, tmp_path: Path, home: Path) -> Result:
     """A result of kind denoised from the made series."""
     volume = stack.open_folder(made_series)
-    return denoised.make(tmp_path / "result", volume, denoised.blurred(volume.values, 0.4))
+    return denoised.make(tmp_path / "result", volume, denoised.blurred(volume.values, 0.4), levels=[denoised.GIVEN] * 3)
 
 
 @pytest.fixture(scope="session")

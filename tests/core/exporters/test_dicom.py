@@ -127,7 +127,9 @@ def test_phases_in_series_of_their_own_stay_apart_and_keep_their_numbers(tmp_pat
     volume = Volume(
         np.concatenate([first.values, second.values]), first.geometry, facts={**first.facts, "sources": sources}
     )
-    result = denoised.make(tmp_path / "result", volume, denoised.blurred(volume.values, 0.4))
+    result = denoised.make(
+        tmp_path / "result", volume, denoised.blurred(volume.values, 0.4), levels=[denoised.GIVEN] * 2
+    )
     found = [pydicom.dcmread(path) for path in written(result, tmp_path / "out")]
     assert len({data.SeriesInstanceUID for data in found}) == 2
     assert {int(data.SeriesNumber) for data in found} == {10001, 11001}
@@ -180,7 +182,7 @@ class TestBadInput:
     def test_another_file_under_the_name(self, made_series: Path, tmp_path: Path, home: Path) -> None:
         volume = stack.open_folder(made_series)
         volume.facts["sources"][0]["sop_uid"] = "1.2.3"
-        result = denoised.make(tmp_path / "result", volume, volume.values)
+        result = denoised.make(tmp_path / "result", volume, volume.values, levels=[denoised.GIVEN] * 3)
         self.refused(result, tmp_path, InputError, "export.source_changed")
 
     def test_no_space(self, made_result: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +192,7 @@ class TestBadInput:
     def test_no_dicom_source(self, made_series: Path, tmp_path: Path, home: Path) -> None:
         volume = stack.open_folder(made_series)
         volume.facts["kind"] = "nifti"
-        result = denoised.make(tmp_path / "result", volume, volume.values)
+        result = denoised.make(tmp_path / "result", volume, volume.values, levels=[denoised.GIVEN] * 3)
         self.refused(result, tmp_path, UnsupportedError, "export.no_dicom_source")
 
     def test_no_images(self, made_result: Result, tmp_path: Path) -> None:
@@ -201,7 +203,7 @@ class TestBadInput:
         volume = stack.open_folder(made_series)
         mean = volume.values.astype(np.float32)
         mean[0, 0, 0, 0] = np.nan
-        result = denoised.make(tmp_path / "result", volume, mean)
+        result = denoised.make(tmp_path / "result", volume, mean, levels=[denoised.GIVEN] * 3)
         self.refused(result, tmp_path, InputError, "volume.not_finite")
 
     def test_what_is_read_back_differs(

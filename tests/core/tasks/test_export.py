@@ -38,7 +38,7 @@ class Gate:
 def result(tmp_path: Path, home: Path) -> Result:
     dicom_base.series(tmp_path / "source", phases=3, slices=4)
     volume = stack.open_folder(tmp_path / "source")
-    return denoised.make(tmp_path / "result", volume, volume.values.astype("float32"))
+    return denoised.make(tmp_path / "result", volume, volume.values.astype("float32"), levels=[denoised.GIVEN] * 3)
 
 
 def params(made: Result, tmp_path: Path, **more: Any) -> ExportParams:
