@@ -158,3 +158,25 @@ def test_the_watchdog_writes_down_what_held_the_window(qtbot: Any):
     qtbot.waitUntil(lambda: bool(dog.stalls), timeout=2000)
     dog.close()
     assert "test_the_watchdog" in dog.stalls[0][1] and written
+
+
+def test_while_the_watchdog_runs_only_the_windows_thread_collects(qtbot: Any):
+    import gc
+    import threading
+
+    class Ring:
+        def __init__(self) -> None:
+            self.me = self
+
+        def __del__(self) -> None:
+            collected.append(threading.current_thread())
+
+    collected: list[threading.Thread] = []
+    dog = Watchdog(lambda _: None)
+    assert not gc.isenabled()
+    made = [Ring() for _ in range(2000)]
+    made.clear()
+    assert collected == []
+    qtbot.waitUntil(lambda: len(collected) == 2000, timeout=3000)
+    dog.close()
+    assert gc.isenabled() and set(collected) == {threading.main_thread()}
