@@ -361,6 +361,9 @@ SENTENCES: dict[str, Sentence] = {
     "index.nothing": Sentence(
         "nothing was named", "a folder, file, archive or table was expected", "name what to import"
     ),
+    "index.nothing_usable": Sentence(
+        "none of {count} files could be used ({reason})", "readable DICOM files were expected", "copy them again"
+    ),
     "index.folder": Sentence(
         "folder {name} could not be read ({reason})", "a readable folder was expected", "check its permissions"
     ),

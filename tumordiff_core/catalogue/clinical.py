@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tumordiff_core.catalogue import database, listing
+from tumordiff_core.catalogue import database
 from tumordiff_core.errors import InputError
 from tumordiff_core.plugins import manager
 from tumordiff_core.plugins.specs import Fact
@@ -24,16 +24,14 @@ def enter(path: Path) -> list[Fact]:
     found = [fact for collection in manager.collections() for fact in _ask(collection.name, collection.clinical, path)]
     if not found:
         raise InputError("index.unknown_table", path, name=path.name)
-    rows = [(f.patient_id, f.name, json.dumps(f.value), f.unit, f.source or path.name) for f in found]
+    rows = {(f.patient_id, f.name): (json.dumps(f.value), f.unit, f.source or path.name) for f in found}
     with database.writing() as made:
-        made.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?)", rows)
-        for patient_id in dict.fromkeys(f.patient_id for f in found):
-            row = made.execute("SELECT id FROM patients WHERE patient_id=?", (patient_id,)).fetchone()
-            if row is not None:
-                # Facts may name visits (diameters) and rules, so everything of the patient is asked for again.
-                made.execute("UPDATE studies SET dirty=1 WHERE patient=?", row)
-                made.execute("UPDATE patients SET dirty=1 WHERE id=?", row)
-                listing.refresh(made, row[0])
+        known = {row[:2]: row[2:] for row in made.execute("SELECT patient_id, name, value, unit, source FROM facts")}
+        new = [(*key, *row) for key, row in rows.items() if known.get(key) != row]
+        made.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?)", new)
+        # Facts may tell when a visit was (diameters), so the time points are asked for again.
+        patients = {(row[0],) for row in new}
+        made.executemany("UPDATE patients SET dirty=1 WHERE patient_id=?", patients)
     return found
 
 

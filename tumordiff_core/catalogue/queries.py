@@ -14,8 +14,9 @@ from typing import Any
 
 from tumordiff_core import paths
 from tumordiff_core.catalogue import database, listing, nodes, stored
+from tumordiff_core.catalogue import results as known_results
 from tumordiff_core.catalogue.nodes import FileRow, PatientNode, PhaseNode, ResultNode, SeriesNode, SkipNode, VisitNode
-from tumordiff_core.errors import MissingError
+from tumordiff_core.errors import CatalogueError, MissingError
 from tumordiff_core.plugins.specs import Dynamic, Phase, Recorded
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
 
 LOOK_AGAIN_S = 5.0
 _known: dict[tuple[Path, str], PatientNode] = {}
+_scanned: set[Path] = set()
 _away: dict[Path, tuple[float, frozenset[int]]] = {}
 
 
@@ -88,6 +90,7 @@ def look_again() -> None:
     """Forget which disks were away and what was remembered of patients."""
     _away.clear()
     _known.clear()
+    _scanned.clear()
 
 
 def visit(study_uid: str) -> VisitNode:
@@ -249,6 +252,7 @@ def _sop_uids(ids: Sequence[int]) -> tuple[str, ...]:
 
 def results(study_uid: str | None = None) -> list[ResultNode]:
     """Finished results, newest first: of one study, or all; those whose folder was deleted are left out."""
+    _scan_results_once()
     where, values = ("1", ()) if study_uid is None else ("study_uid=?", (study_uid,))
     with database.reading() as made:
         rows = made.execute(
@@ -256,6 +260,20 @@ def results(study_uid: str | None = None) -> list[ResultNode]:
             f" WHERE {where} ORDER BY created DESC, folder DESC", values,
         ).fetchall()  # fmt: skip
     return [ResultNode(*row) for row in rows if Path(row[0]).is_dir()]
+
+
+def _scan_results_once() -> None:
+    """Enter what ended while nobody looked, at the first question of a process."""
+    place = paths.catalogue_file()
+    if place in _scanned:
+        return
+    _scanned.add(place)
+    try:
+        known_results.scan()
+    except CatalogueError as error:
+        # A catalogue that cannot be written to is shown as it is.
+        if error.code not in {"catalogue.read_only", "catalogue.busy"}:
+            raise
 
 
 def skipped() -> list[SkipNode]:

@@ -10,6 +10,7 @@ from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.plugins.specs import Task
 
 if TYPE_CHECKING:
+    from tumordiff_core.catalogue.importing import Report
     from tumordiff_core.jobs.worker import Job
 
 
@@ -34,7 +35,8 @@ def register_tasks() -> list[Task]:
 def run(params: IndexParams, job: "Job") -> None:
     """Import what was named and write the report.
 
-    Raises what ``catalogue.importing.run`` raises.
+    Raises InputError("series.empty_folder", "series.no_dicom", "index.nothing_usable") where nothing could be entered,
+    and what ``catalogue.importing.run`` raises.
     """
     from datetime import UTC, datetime
 
@@ -43,6 +45,7 @@ def run(params: IndexParams, job: "Job") -> None:
 
     report = importing.run([Path(p) for p in params.paths], progress=job.progress, processes=params.processes)
     results.scan()
+    refuse_nothing(report, params.paths)
     figures = {name: value for name, value in vars(report).items() if isinstance(value, int)}
     table = job.result / "tables" / "skipped.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
@@ -56,3 +59,18 @@ def run(params: IndexParams, job: "Job") -> None:
     )  # fmt: skip
     result_folder.finish(job.result, record)
     job.answer.update(result=str(job.folder / "result"), **figures)
+
+
+def refuse_nothing(report: "Report", named: list[str]) -> None:
+    """Raise where an import saw nothing that it could use; what it skipped stays listed in the catalogue."""
+    from tumordiff_core.errors import InputError
+
+    if report.indexed or report.copies or report.facts:
+        return
+    place = Path(named[0])
+    if report.seen == 0:
+        raise InputError("series.empty_folder", place, name=place.name)
+    if all(skip.code in {"dicom.not_dicom", "dicom.no_signature"} for skip in report.skips):
+        raise InputError("series.no_dicom", place, name=place.name, count=report.seen)
+    reason = next(s for s in report.skips if s.code != "dicom.not_dicom").sentence.split(";")[0]
+    raise InputError("index.nothing_usable", place, count=report.seen, reason=reason)
