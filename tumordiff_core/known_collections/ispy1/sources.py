@@ -11,11 +11,11 @@ from difflib import SequenceMatcher
 from itertools import pairwise
 
 from tumordiff_core.dicom import order, study
-from tumordiff_core.dicom.phases import FEWEST_SLICES
 from tumordiff_core.plugins.specs import Header, Role, SeriesRecord, StudyRecord
 
 LIKENESS = 0.5
 FEWEST_PHASES = 3
+FEWEST_SLICES = 4
 _SET_ASIDE = re.compile(
     r"sub|mpr|\bmip\b|pass|needle|t2|non? ?fat ?sat|_non\b|\bnonca|\btra\b|axial|\bce ?\d|ce\d ?su|\bsu ?\d"
     r"|scout|locali[sz]|pjn|cad~|diffusion|dwi|dwss|tensor|greast|bold|b0map|fiesta|stir",

@@ -130,6 +130,7 @@ def assign(since_days: Sequence[int], fixed: Mapping[int, str] | None = None) ->
     fixed : labels known for some of the visits, by position
     """
     known = dict(fixed or {})
+    opens = 0 not in known and "T1" not in known.values()
     count = len(since_days)
     best: tuple[float, list[str]] = (float("-inf"), [UNKNOWN] * count)
     for size in range(min(count, len(LABELS)), 0, -1):
@@ -138,7 +139,7 @@ def assign(since_days: Sequence[int], fixed: Mapping[int, str] | None = None) ->
                 chosen = dict(zip(places, labels, strict=True))
                 if any(chosen.get(n) != label for n, label in known.items()):
                     continue
-                if not known and (places[0] != 0 or labels[0] != "T1"):
+                if opens and (places[0] != 0 or labels[0] != "T1"):
                     continue
                 score = _log_likelihood([(since_days[n], label) for n, label in chosen.items()])
                 if score > best[0]:
