@@ -262,33 +262,45 @@ def _denoised_pictures(place: Path, record: dict[str, Any], result: Path) -> "li
     opened = result_folder.open_result(result)
     clean, mean = truth["clean"][1], np.asarray(opened.array("mean")[1])
     residual = np.asarray(opened.array("residual")[1], dtype=np.float32)
-    k = int(np.argmax(truth["ftv"].sum(axis=(1, 2))))
-    limits, spread = (0.0, float(np.percentile(clean, 99.7))), 4 * float(record["sigma"])
+    k, limits, spread = _middle(truth), _limits(truth), 4 * float(record["sigma"])
     asked = (
         ("noisy", "as acquired, early phase", mean + residual, limits),
         ("denoised", "denoised (DERIVED)", mean, limits),
         ("truth", "the known truth", clean, limits),
-        ("residual", "removed by the denoiser, +- 4 standard deviations of the noise", residual, (-spread, spread)),
-    )  # fmt: skip
+        ("residual", "removed by the denoiser, ± 4 standard deviations of the noise", residual, (-spread, spread)),
+    )
     return [page.Shown(name, caption, page.grey_of(values[k], window)) for name, caption, values, window in asked]
 
 
 def _visit_pictures(place: Path, record: dict[str, Any]) -> "list[Shown]":
-    import numpy as np
-
+    """The early phase of every visit of the first patient without noise, all in the window of the first."""
     from tumordiff_core.simulation import cohort, page
 
-    first = record["visits"][0]["patient_id"]
+    visits = [v for v in record["visits"] if v["patient_id"] == record["visits"][0]["patient_id"]]
+    limits = _limits(cohort.read_truth(place, visits[0]))
     shown = []
-    for visit in (v for v in record["visits"] if v["patient_id"] == first):
+    for visit in visits:
         truth = cohort.read_truth(place, visit)
-        clean, tumour = truth["clean"][1], truth["ftv"]
-        extent = tumour.sum(axis=(1, 2))
-        k = int(np.argmax(extent)) if extent.any() else clean.shape[0] // 2
-        grey = page.grey_of(clean[k], (0.0, float(np.percentile(clean, 99.7))), tumour[k])
+        k = _middle(truth)
+        grey = page.grey_of(truth["clean"][1][k], limits, truth["ftv"][k])
         caption = f"{visit['visit']}, day {visit['day']}: {visit['ftv_truth_cc']:.2f} cc"
         shown.append(page.Shown(f"visit-{visit['visit']}", caption, grey))
     return shown
+
+
+def _limits(truth: "dict[str, npt.NDArray[Any]]") -> tuple[float, float]:
+    """Black and white of the early phase: the tumour is the brightest and not burnt out."""
+    import numpy as np
+
+    return 0.0, float(np.percentile(truth["clean"][1], 99.93))
+
+
+def _middle(truth: "dict[str, npt.NDArray[Any]]") -> int:
+    """The slice that holds most of the tumour; the middle one where there is none left."""
+    import numpy as np
+
+    extent = truth["tumour"].sum(axis=(1, 2))
+    return int(np.argmax(extent)) if extent.any() else len(extent) // 2
 
 
 def _printed(figures: dict[str, Any]) -> list[tuple[str, str]]:
