@@ -86,6 +86,7 @@ class Thumb(QWidget):
         painter.drawText(
             QRectF(0, self.side + 17, self.side, 16), Qt.AlignmentFlag.AlignLeft, self._cut(painter, self.detail)
         )
+        painter.end()
 
     def _cut(self, painter: QPainter, text: str) -> str:
         return painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, self.side)
@@ -181,7 +182,7 @@ class Board(QScrollArea):
         columns += [(label, None) for label in tree.missing_visits(patient) if label not in labels]
         columns.sort(key=lambda pair: (tree.visit_number(pair[0]) is None, pair[0]))
         for label, visit in columns:
-            made = self._missing(label) if visit is None else self._visit(patient, visit)
+            made = self._missing(patient, label) if visit is None else self._visit(patient, visit)
             self.visits.append(made)
             row.addWidget(made, 0, Qt.AlignmentFlag.AlignTop)
         row.addStretch(1)
@@ -241,14 +242,15 @@ class Board(QScrollArea):
         mark = ""
         if series.role in strings.SHOWN_MARKED:
             mark = strings.MARKS.get(series.role, strings.MARK_DEFAULT)
-        for phase in series.phases:
-            several = len(series.phases) > 1
+        large = series.role == "dynamic"
+        for phase in series.phases if large else series.phases[:1]:
+            several = large and len(series.phases) > 1
             title = tree.phase_name(phase.label, phase.index) if several else role
             time = "" if phase.effective_s is None else strings.EFFECTIVE.format(seconds=phase.effective_s)
-            detail = f"{role}  {time}" if several else series.description or strings.SLICES.format(slices=phase.slices)
+            detail = f"{role}  {time}" if several else series.description or tree.series_detail(series)
             at = Selection(patient.patient_id, visit.study_uid, series.uid, phase.index)
-            large = series.role == "dynamic"
             thumb = Thumb(at, title, detail.strip(), mark, small=not large)
+            thumb.setToolTip(f"{series.description}\n{tree.series_detail(series)}".strip())
             thumb.opened.connect(self.opened)
             thumb.chosen.connect(self.chosen)
             if large:
@@ -272,29 +274,35 @@ class Board(QScrollArea):
 
         self._warm.ask("reader", body, arrived, failed, key=f"thumbnail {at.series_uid} {at.phase}")
 
-    def _missing(self, label: str) -> Visit:
+    def _missing(self, patient: Any, label: str) -> Visit:
         made = Visit(label, tree.visit_sign(label), apply.current().disabled)
         made.column.addWidget(_secondary(strings.MISSING_VISIT))
-        made.column.addWidget(_Gap(strings.MISSING_HINT.format(label=label)))
+        made.column.addWidget(_Gap(tree.missing_reason(patient, label)))
         return made
 
     def _facts(self, patient: Any) -> QFrame:
         card, column = _card(strings.FACTS)
-        facts = [(n, v) for n, v in patient.facts.items() if v not in (None, "")][:MOST_FACTS]
+        facts = told_facts(patient.facts)[:MOST_FACTS]
         if not facts:
             column.addWidget(_secondary(strings.NO_FACTS))
             return card
         grid = QGridLayout()
         grid.setHorizontalSpacing(16)
         grid.setVerticalSpacing(4)
-        for number, (name, value) in enumerate(facts):
+        for number, (title, value) in enumerate(facts):
             at = (number // 3, (number % 3) * 2)
-            grid.addWidget(_secondary(strings.FACT_TITLES.get(name, name.replace("_", " "))), *at)
-            text = QLabel(fact_text(name, value))
+            grid.addWidget(_secondary(title), *at)
+            text = QLabel(value)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             grid.addWidget(text, at[0], at[1] + 1)
         grid.setColumnStretch(6, 1)
         column.addLayout(grid)
+        index, pictures = str(patient.facts.get("laterality") or ""), str(patient.laterality or "")
+        if {index, pictures} == {"L", "R"}:
+            dispute = QLabel(strings.SIDES_DIFFER.format(record=strings.SIDES[index], pictures=strings.SIDES[pictures]),
+                             wordWrap=True)  # fmt: skip
+            dispute.setProperty("role", "warning")
+            column.addWidget(dispute)
         return card
 
     def _results(self, results: list[Any]) -> QFrame:
@@ -330,15 +338,34 @@ class _Gap(QWidget):
         painter.setFont(apply.font(12))
         flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
         painter.drawText(self.rect().adjusted(10, 8, -10, -8), flags, self._text)
+        painter.end()
+
+
+def told_facts(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """The clinical record as (title, text), the facts that decide first; diameters of all visits in one line."""
+    found = []
+    diameters = [name for name in strings.DIAMETERS if name in facts]
+    rest = [name for name in facts if name not in strings.FACT_TITLES and name not in diameters]
+    for name in [*(n for n in strings.FACT_TITLES if n in facts), *rest]:
+        found.append((strings.FACT_TITLES.get(name, name.replace("_", " ")), fact_text(name, facts[name])))
+    if diameters:
+        values = [words.MISSING if facts[n] is None else fact_text(n, facts[n]) for n in diameters]
+        visits = "/".join(name.rpartition("_")[2].upper() for name in diameters)
+        text = strings.DIAMETER_TEXT.format(values=" / ".join(values))
+        found.insert(min(len(found), 3), (strings.DIAMETER_TITLE.format(visits=visits), text))
+    return found
 
 
 def fact_text(name: str, value: Any) -> str:
-    """A clinical fact as the reader says it; 0 and 1 of yes-no facts become words."""
+    """A clinical fact as the reader says it: 0 and 1 of yes-no facts become words, what is blank prints ``-``."""
+    if value in (None, ""):
+        return words.MISSING
     if name in strings.YES_NO_FACTS and str(value) in {"0", "1", "0.0", "1.0", "True", "False"}:
         return strings.YES if str(value) in {"1", "1.0", "True"} else strings.NO
-    if isinstance(value, float):
-        return f"{value:.1f}".rstrip("0").rstrip(".")
-    return str(value)
+    if name == "laterality":
+        return strings.SIDES.get(str(value)[:1].upper(), str(value))
+    text = f"{value:.1f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    return strings.FACT_UNITS[name].format(value=text) if name in strings.FACT_UNITS else text
 
 
 def _secondary(text: str) -> QLabel:
