@@ -12,6 +12,10 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+OCTAVES = 3
+QUIET_START = 0.2
+"""Share of its usual size that the last convolution of each residual branch begins with."""
+
 
 class PaperArguments(BaseModel):
     """The paper's UNet: width of the first level, doubled on each of the lower levels."""
@@ -36,14 +40,19 @@ class EdmArguments(BaseModel):
 
 
 class LevelEmbedding(nn.Module):
-    """A condition vector as features: cosines and sines of each value at eight octaves, then two layers."""
+    """A condition vector as features: cosines and sines of each value at three octaves, then two layers.
+
+    Higher octaves made the answer rough between neighbouring noise levels and slowed learning.
+    """
 
     frequencies: Tensor
 
     def __init__(self, condition: int, width: int) -> None:
         super().__init__()
-        self.register_buffer("frequencies", 2.0 ** torch.arange(8) * torch.pi / 4)
-        self.layers = nn.Sequential(nn.Linear(16 * condition, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        self.register_buffer("frequencies", 2.0 ** torch.arange(OCTAVES) * torch.pi / 2)
+        self.layers = nn.Sequential(
+            nn.Linear(2 * OCTAVES * condition, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()
+        )
 
     def forward(self, condition: Tensor) -> Tensor:
         """[batch, condition] -> [batch, width]."""
@@ -141,7 +150,7 @@ class PixelGroupNorm(nn.Module):
 
 
 class Residual(nn.Module):
-    """Norm, SiLU, conv, FiLM, SiLU, conv (zero at the start), plus the input."""
+    """Norm, SiLU, conv, FiLM, SiLU, conv (quiet at the start), plus the input."""
 
     def __init__(self, channels: int, embedding: int) -> None:
         super().__init__()
@@ -149,9 +158,8 @@ class Residual(nn.Module):
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.film = Film(embedding, channels)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        assert self.second.bias is not None
-        nn.init.zeros_(self.second.bias)
+        _start(self.first, 1.0)
+        _start(self.second, QUIET_START)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """[batch, channels, row, column], same shape."""
@@ -241,9 +249,7 @@ class EdmUNet(nn.Module):
         self.smooth = nn.ModuleList(Blur(w) for w in reversed(widths[:-1]))
         self.decoder = nn.ModuleList(_stack(w, embedding, arguments.blocks) for w in reversed(widths[:-1]))
         self.leave = nn.Conv2d(widths[0], 4, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
-        assert self.leave.bias is not None
-        nn.init.zeros_(self.leave.bias)
+        _start(self.leave, QUIET_START)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """F, [batch, 1, row, column]."""
@@ -259,6 +265,15 @@ class EdmUNet(nn.Module):
             x = smooth(functional.interpolate(grow(x), scale_factor=2, mode="nearest")) + skips.pop()
             x = _run(stack, x, embedding)
         return functional.pixel_shuffle(self.leave(x), 2)
+
+
+def _start(layer: nn.Conv2d, share: float) -> None:
+    """He's initialisation times a share: zero branches learn several times slower in the first thousand steps."""
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    assert layer.bias is not None
+    with torch.no_grad():
+        layer.weight.mul_(share)
+        layer.bias.zero_()
 
 
 def _steps(widths: Sequence[int]) -> list[tuple[int, int]]:

@@ -171,12 +171,12 @@ class Mix:
     phases : with one or two other phases, made from the slice by contrast uptake and a small shift
     """
 
-    made_up: float = 0.25
+    made_up: float = 0.2
     native: float = 0.15
     resampled: float = 0.25
-    alone: float = 0.35
-    nearest: float = 0.25
-    phases: float = 0.3
+    alone: float = 0.3
+    nearest: float = 0.3
+    phases: float = 0.15
 
 
 class CropSampler:

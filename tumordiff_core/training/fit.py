@@ -32,7 +32,7 @@ from tumordiff_core.training.module import Batch, DenoiserModule, NoisyBatches, 
 VALIDATION_LEVELS = (0.05, 0.10, 0.15)
 VALIDATION_SLICES = 12
 PATIENCE = 10
-EMA_DECAY = 0.999
+EMA_DECAY = 0.998
 
 
 @dataclass(frozen=True)
