@@ -33,7 +33,12 @@ def window_of(values: npt.NDArray[Any]) -> tuple[float, float]:
 
 
 def picture(
-    values: npt.NDArray[Any], geometry: Geometry, limits: tuple[float, float], *, inverted: bool = False
+    values: npt.NDArray[Any],
+    geometry: Geometry,
+    limits: tuple[float, float],
+    *,
+    inverted: bool = False,
+    side: int = SIDE,
 ) -> npt.NDArray[np.uint8]:
     """One slice as grey levels.
 
@@ -44,14 +49,14 @@ def picture(
 
     Returns
     -------
-    grey : uint8 [row, column], its longer side ``SIDE`` pixels at most, turned as a reader expects it
+    grey : uint8 [row, column], its longer side ``side`` pixels at most, turned as a reader expects it
     """
     low, high = limits
     grey = np.clip((np.asarray(values, dtype=np.float32) - low) * (255.0 / max(high - low, 1e-9)), 0, 255)
     grey = np.nan_to_num(255 - grey if inverted else grey)
     upright, (tall_mm, wide_mm) = _upright(grey, geometry)
     rows, columns = upright.shape
-    scale = SIDE / max(rows * tall_mm, columns * wide_mm)
+    scale = side / max(rows * tall_mm, columns * wide_mm)
     small = _resized(upright, max(round(rows * tall_mm * scale), 1), max(round(columns * wide_mm * scale), 1))
     return np.asarray(small, dtype=np.uint8)
 

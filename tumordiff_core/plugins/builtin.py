@@ -9,6 +9,7 @@ PLUGINS: tuple[str, ...] = (
     "tumordiff_core.exporters.nifti",
     "tumordiff_core.exporters.npy",
     "tumordiff_core.exporters.nrrd",
+    "tumordiff_core.exporters.png",
     "tumordiff_core.imaging.readers",
     "tumordiff_core.known_collections.ispy1.plugin",
     "tumordiff_core.known_collections.ispy2",

@@ -232,7 +232,7 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
     """Answer ``check``: every remark on an export that is not written yet, and the header it would get.
 
     The request holds the fields of ``ExportParams``; the reply ``findings`` and ``header`` (attribute, in the
-    source, as written), which is empty where a refusal stands or the kind has no header.
+    source, as written), which is empty where a refusal stands or the kind has no header; then ``files`` is 0.
     """
     from tumordiff_core.plugins import manager
 
@@ -245,6 +245,7 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
     return {
         "findings": [described(finding) for finding in findings], "header": header,
         "figures": _plain(result.record.figures), "title": result.record.title,
+        "files": len(result.record.sources) if header else 0,
     }  # fmt: skip
 
 

@@ -333,6 +333,8 @@ class Panel(QWidget):
     def _answered(self, reply: dict[str, Any]) -> None:
         self._checking, self._checked = None, True
         self._figures = dict(reply.get("figures", {}))
+        files_ahead = int(reply.get("files", 0))
+        self.write_button.setText(strings.WRITE_COUNT.format(count=files_ahead) if files_ahead else strings.WRITE)
         self.remarks.show_findings(list(reply["findings"]))
         nothing = strings.REFUSED if self.remarks.refused else f"{strings.NO_HEADER}\n{strings.NO_HEADER_HINT}"
         self.preview.show_header(list(reply.get("header", ())), nothing=nothing)

@@ -73,7 +73,7 @@ class Remarks(QFrame):
         return sum(not tick.isChecked() for tick in self.ticks.values())
 
     def _add(self, finding: dict[str, Any], *, ticked: bool) -> None:
-        row = self._say(*SIGNS[finding["level"]], finding["sentence"])
+        row = self._say(*SIGNS[finding["level"]], finding["sentence"].replace(strings.COMMAND_LINE, ""))
         if finding["level"] == "confirm":
             tick = QCheckBox(checked=ticked)
             tick.setAccessibleName(finding["sentence"])
@@ -89,7 +89,7 @@ class Remarks(QFrame):
         sign = QLabel()
         sign.setPixmap(icons.icon(icon, role).pixmap(16, 16))
         label = QLabel(text, wordWrap=True)
-        label.setProperty("role", "" if role == "secondary" else role)
+        label.setProperty("role", role if role == "error" else "")
         row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
         row.addWidget(label, 1)
         self._column.addWidget(line)

@@ -14,6 +14,7 @@ CHOOSE_TARGET = "Choose the folder that the new one is put in"
 REMARKS = "Before it leaves"
 CHECKING = "checking…"
 NO_REMARKS = "Nothing to ask: volume, rim, residual and range are inside their limits."
+COMMAND_LINE = " (--yes)"  # how the command line answers; here a tick does
 CONFIRM_HINT = "Tick what you have looked at; it is written into the header and the job."
 REFUSED = "This cannot be exported"
 WRITE = "Write"
