@@ -13,7 +13,7 @@ import pydicom
 from pydicom.multival import MultiValue
 from pydicom.uid import UID
 
-from tumordiff_core.dicom.tags import PRIVATE, WANTED, Doubt, value
+from tumordiff_core.dicom.tags import ENCODINGS, PRIVATE, WANTED, Doubt, value
 from tumordiff_core.dicom.walk import (
     EXPLICIT_LITTLE,
     EXPLICIT_VRS,
@@ -132,7 +132,7 @@ def _values(window: bytes, layout: Layout) -> dict[str, Any]:
             continue
         header[keyword] = found
         if keyword == "SpecificCharacterSet":
-            if not isinstance(found, str):
+            if found not in ENCODINGS:
                 raise Doubt
             character_set = found
     header["pixel_offset"], header["pixel_length"] = layout.pixel_offset, layout.pixel_length
@@ -152,7 +152,7 @@ def declared_bytes(header: Header) -> int:
 def _check_pixels(header: dict[str, Any], file: int, size: int, path: Path) -> None:
     """Native pixels must be as long as announced and end the file; encapsulated ones must be closed."""
     offset, length = header["pixel_offset"], header["pixel_length"]
-    if header.get("NumberOfFrames", 1) != 1:
+    if header.get("NumberOfFrames", 1) != 1 and length != declared_bytes(header):
         raise Doubt
     if length < 0:
         os.lseek(file, max(size - 8, 0), os.SEEK_SET)

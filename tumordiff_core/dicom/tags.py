@@ -42,7 +42,7 @@ _ONE_LINE = {"CS", "DA", "TM", "AS", "UI", "DT", "AE"}
 _FREE = {"LO", "SH", "PN", "UC"}
 _PARAGRAPH = {"ST", "LT", "UT"}
 READABLE = frozenset({"DS", "IS", *_NUMBERS, *_ONE_LINE, *_FREE, *_PARAGRAPH})
-_ENCODINGS = {"": "ascii", "ISO_IR 6": "ascii", "ISO_IR 100": "latin-1", "ISO_IR 192": "utf-8"}
+ENCODINGS = {"": "ascii", "ISO_IR 6": "ascii", "ISO_IR 100": "latin-1", "ISO_IR 192": "utf-8"}
 _REMEMBERED = 50_000
 _known: dict[tuple[str, str, bytes], Any] = {}
 
@@ -73,7 +73,9 @@ def _convert(vr: str, raw: bytes, character_set: str) -> Any:
     text = _text(raw, "" if vr in _ONE_LINE or vr in {"DS", "IS"} else character_set)
     if vr in _PARAGRAPH:
         return text.strip(" \0") or None
-    parts = [part.strip(" \0") for part in text.split("\\")]
+    parts = [part.rstrip(" \0").lstrip(" ") for part in text.split("\\")]
+    if vr in _ONE_LINE and not all(part.isprintable() for part in parts):
+        raise Doubt
     if not any(parts):
         return None
     if vr in {"DS", "IS"}:
@@ -93,7 +95,7 @@ def _binary(vr: str, raw: bytes) -> Any:
 def _text(raw: bytes, character_set: str) -> str:
     if raw.isascii() and b"\x1b" not in raw:
         return raw.decode("ascii")
-    encoding = _ENCODINGS.get(character_set, "ascii")
+    encoding = ENCODINGS.get(character_set, "ascii")
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:

@@ -124,8 +124,7 @@ class _Walk:
     def meta(self) -> int:
         """Walk group 2 by its own length; the offset of the data set."""
         self.need(144)
-        group, element, vr, _ = _explicit(self.window, 132)
-        if (group, element, vr) != (2, 0, b"UL"):
+        if _explicit(self.window, 132) != (2, 0, b"UL", 4):
             raise Doubt
         end = 144 + int.from_bytes(self.window[140:144], "little")
         self.need(end)
@@ -137,7 +136,10 @@ class _Walk:
             if tag >> 16 != 2:
                 raise Doubt
             if tag == 0x00020010:
-                self.syntax = self.window[value_at : value_at + length].rstrip(b"\0 ").decode("ascii", "replace")
+                named = self.window[value_at : value_at + length].rstrip(b"\0 ")
+                if not named.isascii():
+                    raise Doubt
+                self.syntax = named.decode("ascii")
                 self.fix(value_at, value_at + length)
             position = value_at + length
         if position != end:
