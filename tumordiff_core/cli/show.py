@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tumordiff_core.cli import console
+from tumordiff_core.errors import TumorDiffError
 from tumordiff_core.jobs import folder as jobfolder
 from tumordiff_core.jobs import start
 from tumordiff_core.plugins import manager
@@ -71,14 +72,19 @@ def jobs(context: typer.Context, as_json: Json = False) -> None:
 
 
 def _job_row(folder: Path) -> dict[str, Any]:
+    """One line of the list; a folder whose record cannot be read says so and does not hide the others."""
     from tumordiff_core import units
     from tumordiff_core.jobs import events
 
-    job = jobfolder.read_job(folder)
-    state = jobfolder.state(folder)
-    row = {"id": job.id, "state": state, "title": job.title, "task": job.task, "created": job.created, "progress": ""}
+    row: dict[str, Any] = {"id": folder.name, "folder": str(folder), "state": jobfolder.state(folder)}
+    row |= {"title": "", "task": "", "created": "", "progress": ""}
+    try:
+        job = jobfolder.read_job(folder)
+    except TumorDiffError as error:
+        return {**row, "state": "unreadable", "sentence": error.sentence}
+    row |= {"title": job.title, "task": job.task, "created": job.created}
     moved = [event for event in events.read_all(folder) if event["kind"] == "progress"]
-    if state == "running" and moved:
+    if row["state"] == "running" and moved:
         last = moved[-1]
         total = "" if last["total"] is None else f"/{last['total']:g}"
         row["progress"] = f"{last['stage']} {last['done']:g}{total}, {units.format_duration(last['left_s'])} left"

@@ -200,8 +200,9 @@ def train(
 def unfinished(task: str, name: str) -> Path:
     """The newest job of a task and model name that can go on; raises MissingError("jobs.unknown")."""
     for folder in reversed(jobfolder.list_jobs()):
-        job = jobfolder.read_job(folder)
-        if job.task == task and job.params.get("name") == name and jobfolder.state(folder) in jobfolder.STARTABLE:
+        if f"-{task}-" not in folder.name or jobfolder.state(folder) not in jobfolder.STARTABLE:
+            continue
+        if jobfolder.read_job(folder).params.get("name") == name:
             return folder
     raise MissingError("jobs.unknown", name=f"unfinished {task} {name}")
 

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from tumordiff_core import files, paths, settings
-from tumordiff_core.errors import InputError
+from tumordiff_core.errors import InputError, TumorDiffError
 from tumordiff_core.jobs import folder as jobfolder
 from tumordiff_core.plugins import manager
 
@@ -126,7 +126,11 @@ def start_queued() -> list[Path]:
         state = jobfolder.state(folder)
         if state not in {"queued", "running", "stopping"}:
             continue
-        weight = weights.get(jobfolder.read_job(folder).task, "light")
+        try:
+            weight = weights.get(jobfolder.read_job(folder).task, "light")
+        except TumorDiffError:
+            # Listed as unreadable; it must not hold up the others.
+            continue
         if state == "queued":
             queued.append((folder, weight))
         else:

@@ -45,6 +45,14 @@ def test_jobs_are_listed_with_state_progress_and_sentence(tumordiff, counting):
     assert "count 2/4, 6 s left" in tumordiff("jobs").out
 
 
+def test_a_job_whose_record_is_damaged_does_not_hide_the_others(tumordiff, counting):
+    damaged, sound = counting(), counting(steps=1)
+    (damaged / "job.json").write_text("{")
+    assert tumordiff("run", sound).code == 0
+    states = {row["id"]: row["state"] for row in tumordiff("jobs", "--json").record["jobs"]}
+    assert states == {damaged.name: "unreadable", sound.name: "done"}
+
+
 @pytest.mark.parametrize(("options", "word"), [([], "step"), (["--epoch"], "epoch")])
 def test_a_job_is_asked_to_stop(tumordiff, counting, options: list[str], word: str):
     folder = counting(claim=True)

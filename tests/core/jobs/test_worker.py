@@ -302,6 +302,14 @@ def test_the_queue_starts_the_oldest_within_the_limits(job, home: Path, monkeypa
     assert [folder for folder in start.start_queued() if folder in heavy] == sorted(heavy)[:1]
 
 
+def test_a_damaged_record_does_not_hold_up_the_queue(job, monkeypatch: pytest.MonkeyPatch):
+    started: list[Path] = []
+    monkeypatch.setattr(start, "start", started.append)
+    damaged, sound = job(), job()
+    (damaged / "job.json").write_text("{")
+    assert start.start_queued() == started == [sound]
+
+
 def test_a_started_worker_is_a_process_of_its_own_that_yields_to_others(home: Path, monkeypatch: pytest.MonkeyPatch):
     asked: list[list[str]] = []
 
