@@ -27,13 +27,18 @@ def fermi_spectrum(rows: int, columns: int, *, row_cut: float = 0.75, column_cut
     return _unit_power(1.0 / (1.0 + np.exp((rho - FERMI_EDGE) / FERMI_WIDTH)))
 
 
-def gaussian_spectrum(rows: int, columns: int, lag1: float) -> Float:
-    """Amplitude spectrum whose correlation falls off as a Gaussian, with ``lag1`` at one pixel; mean power 1."""
-    if lag1 <= 0:
+def gaussian_spectrum(rows: int, columns: int, lag1: float | tuple[float, float]) -> Float:
+    """Amplitude spectrum whose correlation falls off as a Gaussian, with ``lag1`` at one pixel; mean power 1.
+
+    ``lag1`` may be a pair: between neighbouring rows and between neighbouring columns.
+    """
+    down, across = (lag1, lag1) if isinstance(lag1, int | float) else lag1
+    down, across = max(float(down), 0.0), max(float(across), 0.0)
+    if down == across == 0:
         return np.ones((rows, columns))
-    row = np.minimum(np.arange(rows), rows - np.arange(rows))[:, None]
-    column = np.minimum(np.arange(columns), columns - np.arange(columns))[None, :]
-    power = np.fft.fft2(lag1 ** (row**2 + column**2).astype(np.float64)).real
+    row = np.minimum(np.arange(rows), rows - np.arange(rows))[:, None].astype(np.float64)
+    column = np.minimum(np.arange(columns), columns - np.arange(columns))[None, :].astype(np.float64)
+    power = np.fft.fft2(down ** (row**2) * across ** (column**2)).real
     return _unit_power(np.sqrt(np.maximum(power, 0.0)))
 
 

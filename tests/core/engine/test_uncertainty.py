@@ -1,0 +1,117 @@
+"""Doubt and explanation against closed forms: for a Gaussian prior the posterior mean is a known linear filter."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.core.engine.test_networks import loaded
+from tumordiff_core.engine import context, denoise, explain, uncertainty
+from tumordiff_core.progress import Progress
+
+SIGMA, PRIOR = 0.1, 0.2
+GAIN = PRIOR**2 / (PRIOR**2 + SIGMA**2)
+
+
+class Wiener(torch.nn.Module):
+    """F such that D(y) = GAIN y exactly: the posterior mean for independent Gaussian pixels."""
+
+    multiple = 8
+
+    def forward(self, x, condition):
+        c_skip = 0.2**2 / (SIGMA**2 + 0.2**2)
+        c_out = SIGMA * 0.2 / (SIGMA**2 + 0.2**2) ** 0.5
+        y = x[:, :1] * (SIGMA**2 + 0.2**2) ** 0.5
+        return (GAIN - c_skip) * y / c_out
+
+
+class Blurred(Wiener):
+    """A linear filter that takes a quarter from each of the neighbours in a row."""
+
+    def forward(self, x, condition):
+        y = x[:, :1] * (SIGMA**2 + 0.2**2) ** 0.5
+        wanted = 0.5 * y + 0.25 * y.roll(1, -1) + 0.25 * y.roll(-1, -1)
+        return (wanted - 0.2**2 / (SIGMA**2 + 0.2**2) * y) * (SIGMA**2 + 0.2**2) ** 0.5 / (SIGMA * 0.2)
+
+
+@pytest.fixture
+def slice_seen():
+    values = np.abs(np.random.default_rng(0).normal(2.0, PRIOR, (1, 1, 64, 64))).astype(np.float32)
+    images, present = context.gather(values, 0, np.array([0]))
+    return torch.from_numpy(images), torch.from_numpy(present)
+
+
+def doubt_of(network, slice_seen, probes=16):
+    with torch.inference_mode():
+        return uncertainty.doubt(
+            loaded(network=network), *slice_seen, denoise.NoiseLevel(SIGMA), probes=probes,
+            generator=torch.Generator().manual_seed(0), progress=Progress(),
+        )  # fmt: skip
+
+
+def test_posterior_deviation_of_independent_pixels_is_its_closed_form(slice_seen):
+    found = doubt_of(Wiener(), slice_seen, probes=64)
+    assert np.median(found.std) == pytest.approx(SIGMA * GAIN**0.5, rel=0.03)
+    assert found.trace[0] == pytest.approx(GAIN, abs=0.01)
+    assert found.residual_power[0] == pytest.approx(1 - GAIN, abs=0.01)
+    assert found.lag1[0] == pytest.approx((0, 0), abs=0.05)
+
+
+def test_the_residual_of_a_blur_must_be_anticorrelated_along_its_direction(slice_seen):
+    found = doubt_of(Blurred(), slice_seen)
+    assert found.trace[0] == pytest.approx(0.5, abs=0.02)
+    assert found.lag1[0][1] == pytest.approx(-0.25 / 0.5, abs=0.05)
+    assert found.lag1[0][0] == pytest.approx(0, abs=0.05)
+
+
+def test_probes_have_the_noises_correlation():
+    noise = denoise.NoiseLevel(SIGMA, (0.5, 0.3))
+    probe = uncertainty.probe_of(noise, torch.Size((8, 1, 64, 64)), torch.Generator().manual_seed(1)).numpy()
+    assert probe.std() == pytest.approx(1, abs=0.05)
+    assert (probe[..., 1:, :] * probe[..., :-1, :]).mean() == pytest.approx(0.5, abs=0.05)
+    assert (probe[..., 1:] * probe[..., :-1]).mean() == pytest.approx(0.3, abs=0.05)
+
+
+def test_the_residual_left_of_coloured_noise_keeps_its_correlation(slice_seen):
+    with torch.inference_mode():
+        found = uncertainty.doubt(
+            loaded(network=Wiener()), *slice_seen, denoise.NoiseLevel(SIGMA, (0.4, 0.4)), probes=16,
+            generator=torch.Generator().manual_seed(0), progress=Progress(),
+        )  # fmt: skip
+    assert found.lag1[0] == pytest.approx((0.4, 0.4), abs=0.05)
+    assert found.residual_power[0] == pytest.approx(1 - GAIN, abs=0.03)
+
+
+def test_patch_means_of_independent_pixels_are_as_sure_as_their_closed_form(slice_seen):
+    with torch.inference_mode():
+        std, corners = uncertainty.patch_std(loaded(network=Wiener()), *slice_seen, denoise.NoiseLevel(SIGMA))
+    assert len(std) == len(corners) == 9
+    assert std == pytest.approx(SIGMA * GAIN**0.5 / 8, rel=0.01)
+
+
+def test_the_equivalent_filter_of_a_linear_network_is_that_filter(slice_seen):
+    found = explain.equivalent_filter(
+        loaded(network=Blurred()), *slice_seen, denoise.NoiseLevel(SIGMA), row=20, column=0 + 30
+    )
+    centre = explain.REACH
+    assert found.weights[0, centre, centre - 1 : centre + 2] == pytest.approx((0.25, 0.5, 0.25), abs=1e-5)
+    assert found.total == pytest.approx(1, abs=1e-5)
+    assert found.share == pytest.approx([1, *[0] * context.BESIDE], abs=1e-6)
+    assert found.width_pixels == pytest.approx(0.5**0.5, abs=1e-5)
+
+
+def test_every_step_of_the_chain_says_what_it_changed(slice_seen):
+    found = explain.chain(loaded(), *slice_seen, denoise.NoiseLevel(SIGMA), steps=6)
+    assert found.images.shape == (6, 64, 64)
+    assert found.sigma[0] == pytest.approx(SIGMA)
+    assert all(a > b for a, b in zip(found.sigma, found.sigma[1:], strict=False))
+    assert found.change[0] == 0
+    assert len(found.change) == 6
+
+
+def test_attention_from_a_pixel_sums_to_one_inside_its_window(slice_seen):
+    model = loaded()
+    found = explain.attention_map(model, *slice_seen, denoise.NoiseLevel(SIGMA), row=5, column=40)
+    assert found.shape == (64, 64)
+    assert found.sum() / model.network.multiple**2 == pytest.approx(1, abs=1e-4)
+    assert explain.attention_map(loaded("paper-unet"), *slice_seen, denoise.NoiseLevel(SIGMA), row=5, column=40) is None
+    assert explain.feature_maps(model, *slice_seen, denoise.NoiseLevel(SIGMA), count=3).shape[0] == 3

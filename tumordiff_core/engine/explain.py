@@ -1,0 +1,146 @@
+"""Why a pixel came out as it did: its equivalent filter, what each image gave, what each step of the chain changed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from tumordiff_core.engine import samplers
+from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, back_to_image, chain_of, posterior_mean
+from tumordiff_core.engine.networks import WindowAttention
+
+Float = npt.NDArray[np.float32]
+
+REACH = 15
+
+
+@dataclass(frozen=True)
+class Filter:
+    """The row of dD/dy that belongs to one pixel: how much every noisy pixel around it moves the answer.
+
+    Parameters
+    ----------
+    weights : float32 [image, 2 REACH + 1, 2 REACH + 1] around the pixel, in the order of ``context.py``
+    share : float32 [image], how much of the absolute weight each image has; sums to 1
+    total : sum of the centre image's weights; near 1 where the mean is kept
+    width_pixels : root mean square distance of the centre image's absolute weights
+    """
+
+    weights: Float
+    share: Float
+    total: float
+    width_pixels: float
+
+
+def equivalent_filter(
+    model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel, row: int, column: int
+) -> Filter:
+    """The linear filter that the network amounts to at one pixel of this very slice (one backward pass).
+
+    Parameters
+    ----------
+    images : float32 [1, IMAGES, row, column]; present : float32 [1, BESIDE]
+    """
+    seen = images.detach().clone().requires_grad_(True)
+    with torch.enable_grad():
+        posterior_mean(model, seen, present, noise)[0, 0, row, column].backward()  # type: ignore[no-untyped-call]
+    assert seen.grad is not None
+    gradient = np.pad(seen.grad[0].cpu().numpy(), ((0, 0), (REACH, REACH), (REACH, REACH)))
+    weights = gradient[:, row : row + 2 * REACH + 1, column : column + 2 * REACH + 1].astype(np.float32)
+    size = np.abs(weights).sum(axis=(1, 2))
+    distance = np.hypot(*np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1])
+    centre = np.abs(weights[0])
+    width = float(np.sqrt((centre * distance**2).sum() / max(float(centre.sum()), 1e-12)))
+    share = (size / max(float(size.sum()), 1e-12)).astype(np.float32)
+    return Filter(weights, share, float(weights[0].sum()), width)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The reverse chain of one slice, step by step.
+
+    Parameters
+    ----------
+    sigma : noise left before each step, in the scale of the images
+    images : float32 [step, row, column], the clean estimate of each step
+    change : root mean square change of the clean estimate that each step made (0 for the first)
+    """
+
+    sigma: list[float]
+    images: Float
+    change: list[float]
+
+
+def chain(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel, steps: int) -> Chain:
+    """What each step of the deterministic chain from the matched level adds to the clean estimate."""
+    estimates: list[Float] = []
+
+    def keep(_k: int, _x_t: Tensor, x_0: Tensor) -> None:
+        estimates.append(back_to_image(model, x_0, noise)[0, 0].cpu().numpy())
+
+    with torch.inference_mode():
+        start, alpha_bars, clean_of = chain_of(model, images, present, noise, steps)
+        samplers.ddim(start, alpha_bars, clean_of, keep)
+    stacked = np.stack(estimates)
+    change = [0.0, *(float(np.sqrt(np.mean(d**2))) for d in np.diff(stacked, axis=0))]
+    first = ((1 - alpha_bars[0]) / alpha_bars[0]) ** 0.5
+    sigma = [noise.sigma * ((1 - a) / a) ** 0.5 / max(first, 1e-12) for a in alpha_bars]
+    return Chain(sigma, stacked, change)
+
+
+def attention_map(
+    model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel, row: int, column: int
+) -> Float | None:
+    """Where the bottleneck looks from one pixel: softmax weights over its window, spread to pixels; None without one.
+
+    Returns
+    -------
+    float32 [row, column], mean over heads; 0 outside the window
+    """
+    layer = next((m for m in model.network.modules() if isinstance(m, WindowAttention)), None)
+    if layer is None:
+        return None
+    grid = _input_of(layer, model, images, present, noise)
+    rows, columns = images.shape[-2:]
+    scale = int(model.network.multiple)  # type: ignore[arg-type]
+    with torch.inference_mode():
+        q, k, _ = layer._windows(_padded(layer.project(layer.norm(grid)), layer.window))
+        weights = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(dim=-1).mean(dim=1).cpu().numpy()
+    w = layer.window
+    r, c = min(row // scale, grid.shape[2] - 1), min(column // scale, grid.shape[3] - 1)
+    across = -(-grid.shape[3] // w)
+    window = weights[(r // w) * across + c // w].reshape(w * w, w, w)[(r % w) * w + c % w]
+    spread = np.zeros((-(-grid.shape[2] // w) * w, across * w), dtype=np.float32)
+    spread[r // w * w : r // w * w + w, c // w * w : c // w * w + w] = window
+    return np.asarray(np.kron(spread, np.ones((scale, scale), np.float32))[:rows, :columns], dtype=np.float32)
+
+
+def _input_of(layer: nn.Module, model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel) -> Tensor:
+    """What a layer is given when the network denoises these images."""
+    kept: list[Tensor] = []
+    hook = layer.register_forward_pre_hook(lambda _layer, given: kept.append(given[0]))
+    try:
+        with torch.inference_mode():
+            posterior_mean(model, images, present, noise)
+    finally:
+        hook.remove()
+    return kept[0]
+
+
+def _padded(x: Any, window: int) -> Any:
+    return nn.functional.pad(x, (0, -x.shape[3] % window, 0, -x.shape[2] % window))
+
+
+def feature_maps(
+    model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel, *, count: int = 8
+) -> Float | None:
+    """The ``count`` liveliest features at the bottleneck [feature, row, column]; None for other network families."""
+    layer = next((m for m in model.network.modules() if isinstance(m, WindowAttention)), None)
+    if layer is None:
+        return None
+    features = _input_of(layer, model, images, present, noise)[0].cpu().numpy()
+    liveliest = np.argsort(features.std(axis=(1, 2)))[::-1][:count]
+    return np.asarray(features[liveliest], dtype=np.float32)

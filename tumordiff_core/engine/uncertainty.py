@@ -1,0 +1,158 @@
+"""How sure a posterior mean is: its Jacobian J = dD/dy gives the posterior covariance, Cov[x | y] = J C.
+
+For y = x + n with noise covariance C (sigma^2 I when white): Efron 2011; Manor & Michaeli 2024 (2309.13598). For
+magnitude noise it holds where the signal is above about three sigma. J is never formed: random probes see it through
+one more evaluation each, by a forward difference.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, posterior_mean
+from tumordiff_core.noise.correlation import gaussian_spectrum
+from tumordiff_core.progress import Progress
+
+Float = npt.NDArray[np.float32]
+Mean = Callable[[Tensor], Tensor]
+
+STEP = 0.05
+"""Length of the forward difference, in units of sigma."""
+
+PROBES = 4
+SMOOTHING_PIXELS = 2.0
+WHITE_LAG1 = 0.05
+PATCH = 8
+PATCH_SPACING = 24
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What the probes say of some slices.
+
+    Parameters
+    ----------
+    std : float32 [batch, row, column], posterior standard deviation of each pixel, in the units of sigma
+    trace : float32 [batch], mean of Cov[x | y] / sigma^2: also MSE / sigma^2 without a reference (Stein)
+    lag1 : float32 [batch, 2], lag-1 correlation that the residual must have along rows and columns
+    residual_power : float32 [batch], mean r^2 / sigma^2 that the residual must have
+    """
+
+    std: Float
+    trace: Float
+    lag1: Float
+    residual_power: Float
+
+
+def mean_of(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel) -> Mean:
+    """D as a function of the centre slice alone [batch, 1, row, column]; what lies beside stays as it is."""
+
+    def run(centre: Tensor) -> Tensor:
+        return posterior_mean(model, torch.cat([centre, images[:, 1:]], dim=1), present, noise)
+
+    return run
+
+
+def directional(mean: Mean, centre: Tensor, at: Tensor, direction: Tensor, sigma: float) -> Tensor:
+    """J times a direction of unit size, by one forward difference of ``STEP`` sigma."""
+    step = STEP * sigma
+    return (mean(centre + step * direction) - at) / step
+
+
+def doubt(
+    model: LoadedModel,
+    images: Tensor,
+    present: Tensor,
+    noise: NoiseLevel,
+    *,
+    at: Tensor | None = None,
+    mask: npt.NDArray[np.bool_] | None = None,
+    probes: int = PROBES,
+    generator: torch.Generator,
+    progress: Progress,
+) -> Doubt:
+    """Posterior deviation, trace and the residual's expected look for some slices, from ``probes`` evaluations more.
+
+    A probe z has the covariance C of the noise, so E[z (J z)^T] = C J^T, and the residual of a posterior mean has
+    E[r r^T] = C - J C: its power and lag-1 follow from z against z - J z.
+
+    Parameters
+    ----------
+    images : float32 [batch, IMAGES, row, column]; present : float32 [batch, BESIDE]
+    at : float32 [batch, 1, row, column], the posterior mean where it is known already
+    mask : bool [batch, row, column], where the means are taken (everywhere if not given)
+    """
+    mean = mean_of(model, images, present, noise)
+    centre = images[:, :1]
+    known = mean(centre) if at is None else at
+    inside = np.ones((centre.shape[0], *centre.shape[2:]), bool) if mask is None else mask
+    covariance = np.zeros(inside.shape, dtype=np.float64)
+    moments = np.zeros((len(inside), 4))
+    for _ in range(probes):
+        probe = probe_of(noise, centre.shape, generator).to(centre.device)
+        seen = directional(mean, centre, known, probe, noise.sigma)
+        z, jz = probe[:, 0].cpu().numpy(), seen[:, 0].cpu().numpy()
+        covariance += z * jz
+        moments += _moments(z, z - jz, inside)
+        progress.check()
+    trace, power, rows, columns = (moments / probes).T
+    smooth = ndimage.gaussian_filter(covariance / probes, (0, SMOOTHING_PIXELS, SMOOTHING_PIXELS))
+    std = np.sqrt(np.clip(smooth, 0, 1)) * noise.sigma
+    rest = np.maximum(power, 1e-6)
+    lag1 = np.stack([rows / rest, columns / rest], axis=1)
+    return Doubt(std.astype(np.float32), trace.astype(np.float32), lag1.astype(np.float32), rest.astype(np.float32))
+
+
+def _moments(z: Float, rest: Float, inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Means over the mask of z (z - rest), z rest, and of z against rest at the next row and column; [batch, 4]."""
+    found = np.zeros((len(z), 4))
+    for k, (probe, left, mask) in enumerate(zip(z, rest, inside, strict=True)):
+        down, across = mask[1:] & mask[:-1], mask[:, 1:] & mask[:, :-1]
+        rows = (probe[1:] * left[:-1] + probe[:-1] * left[1:])[down] / 2
+        columns = (probe[:, 1:] * left[:, :-1] + probe[:, :-1] * left[:, 1:])[across] / 2
+        parts = (probe * (probe - left))[mask], (probe * left)[mask], rows, columns
+        found[k] = [float(values.mean()) if values.size else 0.0 for values in parts]
+    return found
+
+
+def probe_of(noise: NoiseLevel, shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """Unit-variance probes [batch, 1, row, column]: random signs for white noise, else Gaussian and as correlated."""
+    if max(noise.lag1) < WHITE_LAG1:
+        return torch.randint(0, 2, shape, generator=generator).float() * 2 - 1
+    rows, columns = shape[-2:]
+    spectrum = torch.from_numpy(gaussian_spectrum(rows, columns, noise.lag1)).float()
+    coloured: Tensor = torch.fft.ifft2(torch.fft.fft2(torch.randn(shape, generator=generator)) * spectrum).real
+    return coloured
+
+
+def patch_std(
+    model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel, *, offset: tuple[int, int] = (0, 0)
+) -> tuple[Float, npt.NDArray[np.int64]]:
+    """Posterior deviation of the means of many 8x8 patches of one slice, all by one evaluation more.
+
+    sd^2 = sigma^2 / 64 * mean over the patch of (J 1_patch); patches lie ``PATCH_SPACING`` apart, so that they do not
+    see one another. White noise only.
+
+    Returns
+    -------
+    float32 [patch] in the units of sigma, and int [patch, 2] first row and column of each
+    """
+    mean = mean_of(model, images, present, noise)
+    centre = images[:1, :1]
+    rows, columns = centre.shape[-2:]
+    corners = [
+        (top, left)
+        for top in range(offset[0], rows - PATCH + 1, PATCH_SPACING)
+        for left in range(offset[1], columns - PATCH + 1, PATCH_SPACING)
+    ]
+    direction = torch.zeros_like(centre)
+    for top, left in corners:
+        direction[..., top : top + PATCH, left : left + PATCH] = 1
+    seen = directional(mean, centre, mean(centre), direction, noise.sigma)[0, 0].cpu().numpy()
+    means = [seen[top : top + PATCH, left : left + PATCH].mean() for top, left in corners]
+    return np.asarray(noise.sigma / PATCH * np.sqrt(np.maximum(means, 0)), np.float32), np.array(corners, np.int64)
