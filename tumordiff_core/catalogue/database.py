@@ -72,8 +72,7 @@ def _connect(place: Path) -> sqlite3.Connection:
             raise
         # A folder that cannot be written to: look, and change nothing.
         made = sqlite3.connect(f"{place.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
-    for setting in ("foreign_keys=ON", "synchronous=NORMAL", "temp_store=MEMORY", "mmap_size=268435456",
-                    "cache_size=-16000"):  # fmt: skip
+    for setting in ("foreign_keys=ON", "synchronous=NORMAL", "temp_store=MEMORY", "cache_size=-8000"):
         made.execute(f"PRAGMA {setting}")
     return made
 

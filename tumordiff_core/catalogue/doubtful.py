@@ -1,7 +1,6 @@
-"""A child process that reads, with pydicom, the files the strict header reader leaves; limited in memory and time.
+"""Has the files that the strict header reader leaves read by pydicom in a child, limited in memory and time.
 
-A hostile file may exhaust or hang this child; it is then replaced, and the file becomes a row of the skip report.
-One path per line on its stdin, one JSON line per answer on its stdout; it ends when its stdin closes.
+A hostile file may exhaust or hang the child; it is then replaced, and the file becomes a row of the skip report.
 """
 
 import contextlib
@@ -15,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from tumordiff_core.catalogue import stored
-from tumordiff_core.dicom.headers import read_with_pydicom
-from tumordiff_core.errors import InputError, TumorDiffError
+from tumordiff_core.catalogue.stored import printable
+from tumordiff_core.errors import InputError
 from tumordiff_core.jobs import start
 
 PATIENCE_S = 10.0
 START_PATIENCE_S = 60.0
-MEMORY_BYTES = 1_500_000_000
 _SIGNATURES = (b"\x08\x00", b"\x02\x00")
 
 
@@ -63,7 +61,7 @@ class DoubtfulReader:
         if self._process is None:
             self._answers = queue.Queue()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tumordiff_core.catalogue.doubtful"], stdin=subprocess.PIPE,
+                [sys.executable, "-m", "tumordiff_core.catalogue.doubtful_child"], stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="ascii",
                 env=start.child_environment(),
             )  # fmt: skip
@@ -101,40 +99,3 @@ def refuse_foreign(path: Path) -> None:
         start = file.read(132)
     if start[128:] != b"DICM" and start[:2] not in _SIGNATURES:
         raise InputError("dicom.not_dicom", path, name=printable(path.name))
-
-
-def printable(name: str) -> str:
-    """A file name as text that every console and file can take."""
-    return os.fsencode(name).decode("utf-8", "replace")
-
-
-def serve() -> None:
-    """Answer paths from stdin until it closes."""
-    _limit_memory()
-    answers, sys.stdout = sys.stdout, sys.stderr
-    print("ready", file=answers, flush=True)
-    for line in sys.stdin:
-        print(json.dumps(_answer(Path(os.fsdecode(bytes.fromhex(json.loads(line)))))), file=answers, flush=True)
-
-
-def _answer(path: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    try:
-        return "", {}, read_with_pydicom(path)
-    except TumorDiffError as error:
-        return error.code, {**error.fields, **({"name": printable(path.name)} if "name" in error.fields else {})}, {}
-    except Exception:
-        # Whatever a hostile file leads to: memory, recursion, struct errors.
-        return "dicom.unreadable", {"name": printable(path.name), "reason": "damaged inside"}, {}
-
-
-def _limit_memory() -> None:
-    if sys.platform != "win32":
-        import resource  # noqa: PLC0415 - there is none on Windows
-
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(hard, MEMORY_BYTES)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-
-
-if __name__ == "__main__":
-    serve()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tumordiff_core.catalogue import database, stored
-from tumordiff_core.catalogue.doubtful import printable
 from tumordiff_core.catalogue.scanning import Chunk, Found, Group, ReadFile, Reading, Skip
+from tumordiff_core.catalogue.stored import printable
 from tumordiff_core.catalogue.walking import Listing
 from tumordiff_core.errors import InputError, MissingError
 

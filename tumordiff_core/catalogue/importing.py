@@ -36,6 +36,9 @@ from tumordiff_core.plugins.specs import StudyRecord
 from tumordiff_core.progress import Progress
 
 ONE_PROCESS_BELOW = 2000
+READERS = 2
+"""Reading a header takes half as long as entering and understanding it: more readers would wait and hold memory."""
+
 SHOW_EVERY_S = 0.5
 SHORT_S = 0.03
 MOST_WARNINGS = 100
@@ -61,7 +64,7 @@ def run(paths: Sequence[Path], *, progress: Progress, processes: int | None = No
 
     Parameters
     ----------
-    processes : how many read headers; by default one up to 2,000 files and one per core above
+    processes : how many read headers; by default one up to 2,000 files and two above
 
     Raises
     ------
@@ -157,8 +160,7 @@ class _Import:
     def read(self) -> None:
         rows, total = entering.pending()
         self.progress.stage("read headers", total)
-        few = total < ONE_PROCESS_BELOW
-        count = self.processes or (1 if few else None)
+        count = self.processes or (1 if total < ONE_PROCESS_BELOW else READERS)
         for outcome in spread(scanning.read_chunk, self.chunks(rows), processes=count, progress=self.progress):
             if outcome.answer is None:
                 assert outcome.error is not None

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tumordiff_core.catalogue import stored
-from tumordiff_core.catalogue.doubtful import DoubtfulReader, printable
+from tumordiff_core.catalogue.doubtful import DoubtfulReader
+from tumordiff_core.catalogue.stored import printable
 from tumordiff_core.dicom.headers import read_header
 from tumordiff_core.errors import InputError, TumorDiffError
 

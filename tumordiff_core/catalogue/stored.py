@@ -79,3 +79,8 @@ def _tuples(found: Any) -> Any:
     if isinstance(found, dict):
         return {key: _tuples(v) for key, v in found.items()}
     return found
+
+
+def printable(name: str) -> str:
+    """A file name as text that every console and file can take."""
+    return os.fsencode(name).decode("utf-8", "replace")

@@ -21,7 +21,7 @@ class IndexParams(BaseModel):
         title="Folders and files", description="Folders, DICOM files, zip archives, a DICOMDIR or a clinical table."
     )
     processes: int | None = Field(
-        None, ge=1, le=64, title="Processes", description="How many read headers; empty: as many as there are cores."
+        None, ge=1, le=64, title="Processes", description="How many read headers; empty: two for large imports."
     )
 
 
