@@ -14,7 +14,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, posterior_mean
+from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, posterior_mean, seen
 from tumordiff_core.noise.correlation import gaussian_spectrum
 from tumordiff_core.progress import Progress
 
@@ -106,6 +106,41 @@ def doubt(
     rest = np.maximum(power, 1e-6)
     lag1 = np.stack([rows / rest, columns / rest], axis=1)
     return Doubt(std.astype(np.float32), trace.astype(np.float32), lag1.astype(np.float32), rest.astype(np.float32))
+
+
+def phase_doubt(
+    model: LoadedModel,
+    phases: npt.NDArray[np.float32],
+    phase: int,
+    mean: npt.NDArray[np.float32],
+    noise: NoiseLevel,
+    *,
+    mask: npt.NDArray[np.bool_],
+    generator: torch.Generator,
+    batch: int = 4,
+    progress: Progress,
+) -> Doubt:
+    """The doubt of every slice of one denoised phase, from one evaluation more per slice.
+
+    Parameters
+    ----------
+    phases : float32 [phase, slice, row, column], as they were denoised; mean : float32 [slice, row, column]
+    mask : bool [slice, row, column], tissue
+    """
+    found: list[Doubt] = []
+    for first in range(0, len(mean), batch):
+        rows = np.arange(first, min(first + batch, len(mean)))
+        images, present = (part.to(model.device) for part in seen(model, phases, phase, rows))
+        known = torch.from_numpy(np.ascontiguousarray(mean[rows])[:, None]).to(model.device)
+        with torch.inference_mode():
+            found.append(
+                doubt(model, images, present, noise, at=known, mask=mask[rows], probes=1,
+                      generator=generator, progress=progress)
+            )  # fmt: skip
+        progress.advance(len(rows))
+    joined = [np.concatenate([getattr(d, name) for d in found]) for name in ("std", "trace", "lag1", "residual_power")]
+    along = np.sqrt(ndimage.gaussian_filter1d(joined[0].astype(np.float32) ** 2, 1.0, axis=0))
+    return Doubt(along, joined[1], joined[2], joined[3])
 
 
 def _moments(z: Float, rest: Float, inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:

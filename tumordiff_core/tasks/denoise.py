@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tumordiff_core.noise.level import Level
     from tumordiff_core.plugins.specs import Recorded
     from tumordiff_core.progress import Progress
+    from tumordiff_core.result_folder import Record
 
     Float = npt.NDArray[np.float32]
 
@@ -41,7 +42,8 @@ class DenoiseParams(BaseModel):
         None, ge=0, title="Noise level", description="In the units of the input; empty: measured."
     )
     strength: float = Field(1.0, ge=0, le=1, title="Strength", description="1: the posterior mean; 0: the input.")
-    samples: int = Field(0, ge=0, le=64, title="Posterior samples", description="Draws for the uncertainty map.")
+    uncertainty: bool = Field(True, title="Uncertainty", description="How sure every pixel is; doubles the work.")
+    samples: int = Field(0, ge=0, le=64, title="Posterior samples", description="Draws instead of one probe per slice.")
     sample_steps: int = Field(20, ge=2, le=1000, title="Steps per sample")
     seed: int = Field(0, ge=0, title="Seed")
     series: int | None = Field(None, title="Series number", description="Which series of a folder with several.")
@@ -79,11 +81,12 @@ def run(params: DenoiseParams, job: "Job") -> None:
     warn_out_of_range(loaded, levels, scaling, job.progress)
     job.progress.stage("denoise", volume.phases * volume.geometry.shape[0])
     mean = np.empty(volume.values.shape, dtype=np.float32)
-    scaled_phases = scaling.apply(volume.values)
+    scaled_phases, scaled_mean = scaling.apply(volume.values), np.empty(volume.values.shape, dtype=np.float32)
     for index, (phase, level) in enumerate(zip(volume.values, levels, strict=True)):
         scaled = denoise.denoise_phase(
             loaded, scaled_phases, index, scaled_noise(level, scaling), progress=job.progress
         )
+        scaled_mean[index] = scaled
         clean = phase.astype(np.float32) if level.sigma == 0 else scaling.invert(scaled)
         mean[index] = denoise.blend(phase, clean, params.strength)
     job.progress.stage("compare tumour volume")
@@ -95,7 +98,11 @@ def run(params: DenoiseParams, job: "Job") -> None:
     if params.samples:
         spread = _spread(loaded, volume, levels, scaling, params, job)
         result_folder.save_array(job.result, "std", spread)
+    elif params.uncertainty:
+        spread, figures["doubt"] = _doubt(loaded, scaled_phases, scaled_mean, levels, scaling, params, job)
+        result_folder.save_array(job.result, "std", spread)
     record = _record(params, job, volume, levels, model, figures)
+    record.findings = remarks(record)
     result_folder.finish(job.result, record)
     job.answer.update(result=str(job.folder / "result"), noise=record.noise, figures=figures, model=model.card.name)
     if params.out:
@@ -263,16 +270,61 @@ def _spread(
     return out
 
 
+def _doubt(
+    model: "LoadedModel", phases: "Float", mean: "Float", levels: "list[Level]", scaling: "Scaling",
+    params: DenoiseParams, job: "Job",
+) -> "tuple[Float, list[dict[str, Any]]]":  # fmt: skip
+    """Posterior deviation of every pixel in the units of the source, and per phase what the residual must look like.
+
+    ``expected_psnr_gain_db`` is 10 log10(sigma^2 / MSE) by the trace, without any reference.
+    """
+    import numpy as np
+    import torch
+
+    from tumordiff_core.engine import uncertainty
+    from tumordiff_core.evaluation.metrics import tissue_mask
+    from tumordiff_core.noise.correlation import lag1
+
+    job.progress.stage("ask how sure it is", phases.shape[0] * phases.shape[1])
+    generator = torch.Generator().manual_seed(params.seed)
+    spread = np.zeros(phases.shape, dtype=np.float32)
+    rows: list[dict[str, Any]] = []
+    for index, level in enumerate(levels):
+        if level.sigma == 0:
+            rows.append({})
+            continue
+        noise, peak = scaled_noise(level, scaling), max(float(phases.max()), 1e-6)
+        mask = np.stack([tissue_mask(image / peak) for image in phases[index]])
+        found = uncertainty.phase_doubt(
+            model, phases, index, mean[index], noise, mask=mask, generator=generator, progress=job.progress
+        )
+        spread[index] = found.std * scaling.range
+        residual = phases[index] - mean[index]
+        measured = lag1(residual, mask)
+        power = float(np.mean(residual[mask] ** 2)) / noise.sigma**2 if mask.any() else 0.0
+        weight = mask.sum(axis=(1, 2)).astype(float) + 1e-9
+        trace = float(np.average(found.trace, weights=weight))
+        rows.append({
+            "trace": trace, "expected_psnr_gain_db": float(-10 * np.log10(max(trace, 1e-6))),
+            "residual_power": power, "residual_power_expected": float(np.average(found.residual_power, weights=weight)),
+            "residual_lag1": list(measured),
+            "residual_lag1_expected": [float(v) for v in np.average(found.lag1, axis=0, weights=weight)],
+        })  # fmt: skip
+    return spread, rows
+
+
 def _record(
     params: DenoiseParams, job: "Job", volume: "Volume", levels: "list[Level]", model: Any, figures: dict[str, Any]
 ) -> Any:
     from datetime import UTC, datetime
 
-    from tumordiff_core import result_folder
+    from tumordiff_core import files, result_folder
     from tumordiff_core.jobs.worker import versions
 
     facts = dict(volume.facts)
     sources = [result_folder.Source.model_validate(source) for source in facts.pop("sources", [])]
+    for source in sources:
+        source.sha256 = source.sha256 or files.sha256(Path(source.path))
     noise = {
         "sigma": [level.sigma for level in levels], "low": [level.low for level in levels],
         "high": [level.high for level in levels], "channels": levels[0].channels, "lag1": list(levels[0].lag1),
@@ -292,12 +344,36 @@ def _record(
     )  # fmt: skip
 
 
+def remarks(record: "Record") -> list[dict[str, Any]]:
+    """What the export gate will say of a result, and each place in tissue that it names, as the window reads them."""
+    from tumordiff_core.exporters import gate
+    from tumordiff_core.plugins.specs import Finding
+    from tumordiff_core.response import safety
+
+    found = [finding.to_record() for finding in gate.judge(record)]
+    for peak in record.figures.get("gate", {}).get("peaks", ()):
+        fields = {"found": f"{abs(peak['z']):.1f}", "limit": f"{safety.PEAK_SD:g}"}
+        place = dict(zip(("slice", "row", "column"), peak["index"], strict=True))
+        found.append({**Finding("confirm", "denoise.peak", fields).to_record(), "phase": peak["phase"], **place})
+    # The window answers a question with a tick.
+    return [{**one, "sentence": one["sentence"].replace(" (--yes)", "")} for one in found]
+
+
 def _write_out(params: DenoiseParams, job: "Job") -> None:
-    """Write the requested output through the export task's gate."""
+    """Write the requested output through the export task's gate; a question left open costs the output, not the result.
+
+    Raises what the export task raises; the finished result then stands in the job folder and can be exported.
+    """
+    import shutil
+
+    from tumordiff_core import files
     from tumordiff_core.plugins import manager
 
+    kept = job.folder / "result"
+    shutil.rmtree(kept, ignore_errors=True)
+    files.rename(job.result, kept)
     task = manager.task("export")
-    record = {"result": str(job.result), "to": params.out, "as_": output_kind(params.input), "yes": params.yes}
+    record = {"result": str(kept), "to": params.out, "as_": output_kind(params.input), "yes": params.yes}
     written = manager.load(task.run.replace(":run", ":write_result"))(manager.load(task.params)(**record), job.progress)
     job.answer["out"] = [str(path) for path in written]
 

@@ -1,0 +1,73 @@
+"""A denoising job meets the export gate: what it keeps, what it says, and what a refused output costs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.generators import dicom_base, tiny_model
+from tumordiff_core import files, paths
+from tumordiff_core.jobs import folder as jobs
+from tumordiff_core.jobs import worker
+from tumordiff_core.progress import Progress
+from tumordiff_core.result_folder import Result, open_result
+from tumordiff_core.tasks.denoise import remarks
+from tumordiff_core.tasks.export import ExportParams, write_result
+
+
+@pytest.fixture
+def job(tmp_path: Path, home: Path) -> Path:
+    """A job with an output and nobody to answer, run to its end with an untrained network."""
+    tiny_model.make(paths.models())
+    dicom_base.series(tmp_path / "source", phases=3, slices=4)
+    params = {"input": str(tmp_path / "source"), "out": str(tmp_path / "out"), "model": "tiny", "sigma": 2.0}
+    folder = jobs.new_job("denoise", params)
+    assert worker.main(folder) == 1
+    return folder
+
+
+@pytest.fixture
+def result(job: Path) -> Result:
+    return open_result(job / "result")
+
+
+def test_question_left_open_costs_the_output_and_not_the_result(job: Path, tmp_path: Path) -> None:
+    assert "--yes" in str(jobs.failure(job))
+    assert not (tmp_path / "out").exists()
+    open_result(job / "result").check_files()
+    params = ExportParams(result=job.name, to=str(tmp_path / "out"), yes=True)
+    assert len(write_result(params, Progress())) == 12
+
+
+def test_result_keeps_the_gates_figures_and_its_sources_digests(result: Result) -> None:
+    gate = result.record.figures["gate"]
+    assert len(gate["sigma_measured"]) == len(gate["residual_rms"]) == 3
+    assert gate["lesion_voxels"] > 0
+    assert all(source.sha256 == files.sha256(Path(source.path)) for source in result.record.sources)
+
+
+def test_result_says_how_sure_it_is(result: Result) -> None:
+    assert result.array("std").shape == result.array("mean").shape
+    for row in result.record.figures["doubt"]:
+        assert 0 <= row["residual_power_expected"] <= 2
+        assert len(row["residual_lag1"]) == len(row["residual_lag1_expected"]) == 2
+
+
+def test_result_says_what_the_gate_will_ask_and_where(result: Result) -> None:
+    found = result.record.findings
+    assert found
+    assert all(one["sentence"] and "--yes" not in one["sentence"] for one in found)
+
+
+def test_places_in_tissue_become_findings_of_their_own(result: Result) -> None:
+    record = result.record
+    record.figures["gate"]["peaks"] = [{"phase": 1, "index": [2, 10, 20], "z": -6.5}]
+    place: dict[str, Any] = next(one for one in remarks(record) if one["code"] == "denoise.peak")
+    assert (place["phase"], place["slice"], place["row"], place["column"]) == (1, 2, 10, 20)
+    assert "6.5" in place["sentence"]
+
+
+def test_job_can_be_run_again_in_its_own_folder(job: Path) -> None:
+    before = open_result(job / "result").record.created
+    assert worker.main(job) == 1
+    assert open_result(job / "result").record.created >= before
