@@ -1,9 +1,10 @@
 """What every module of the window is given: the desk, the undo stack, background work, catalogue, views."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -34,6 +35,8 @@ class Context:
     window: QWidget | None = None
     show_details: Callable[[str, str], None] = lambda title, text: None
     """Shows (title, text) in a dialogue that can be copied from; set by the window."""
+    import_paths: Callable[[Sequence[Path]], None] = lambda places: None
+    """Imports folders, archives and files as one job; set by the window."""
 
     @cached_property
     def catalogue(self) -> ModuleType:

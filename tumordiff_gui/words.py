@@ -72,6 +72,7 @@ NO_DETAILS = "Nothing more is known."
 DISMISS = "Close"
 SEARCH = "Search"
 NOTHING_FITS = "Nothing fits “{query}”"
+ROWS_SHOWN = "{shown} of {total}"
 FIND_MODULE = "Find a module"
 FIND_PATIENT = "Find a patient"
 FIND_COMMAND = "Search commands"
@@ -129,6 +130,16 @@ MENU = "Menu"
 MODULE = "module"
 IMPORT_TITLE = "Import a folder"
 IMPORT_JOB = "Import {names}"
-IMPORTING = "Importing {names}; rows appear as they are read"
+IMPORTING = "Importing {kinds}: {names}; rows appear as they are read"
+KIND_BY_NAME = {"DICOMDIR": "dicomdir"}
+KIND_BY_SUFFIX = {
+    ".zip": "zip", ".gz": "zip", ".xlsx": "table", ".xlsm": "table", ".csv": "table",
+    ".tsv": "table",
+}  # fmt: skip
+KINDS = {
+    "folder": ("{count} folder", "{count} folders"), "zip": ("{count} archive", "{count} archives"),
+    "table": ("{count} clinical table", "{count} clinical tables"), "dicomdir": ("{count} DICOMDIR",) * 2,
+    "file": ("{count} file", "{count} files"),
+}  # fmt: skip
 FLIP_STEP = "Flip left and right"
 NO_DEMO = "There is no demo cohort; the pictures are drawn from it only; run `tumordiff demo --headless` first."

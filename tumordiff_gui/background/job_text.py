@@ -36,6 +36,6 @@ def left_text(view: JobView) -> str:
 
 
 def details_text(view: JobView) -> str:
-    """Sentence, warnings, log and traceback of a job, for the details dialogue."""
-    parts = [view.sentence, *view.warnings, *view.log[-LOG_LINES:], traceback_of(view)]
+    """Sentence, log (warnings are in it) and traceback of a job, for the details dialogue."""
+    parts = [view.sentence, *view.log[-LOG_LINES:], traceback_of(view)]
     return "\n".join(part for part in parts if part) or words.NO_DETAILS

@@ -22,6 +22,11 @@ MOST_UPDATES_PER_S = 5
 SLICE_S = 0.02
 KEPT_EVENTS = 2000
 LONGEST_LOG = 64 * 1024
+LOGGED = {
+    "started": (), "stage": ("stage",), "log": ("text",), "warning": ("sentence",), "checkpoint": ("file",),
+    "stopping": (), "done": (), "stopped": (), "failed": ("sentence",),
+}  # fmt: skip
+"""Events that stand in a job's log, and the fields that say what happened (else their kind does)."""
 
 
 @dataclass
@@ -298,6 +303,10 @@ class Jobs(QObject):
 
 def _apply(view: JobView, event: dict[str, Any]) -> None:
     kind = event["kind"]
+    if kind in LOGGED:
+        said = next((str(event[name]) for name in LOGGED[kind] if event.get(name)), kind)
+        view.log.append(f"{time.strftime('%H:%M:%S', time.localtime(float(event.get('t') or 0)))}  {said}")
+        del view.log[:-KEPT_EVENTS]
     if kind == "started":
         view.started_s, view.ended_s, view.sentence = event.get("t"), None, ""
         view.stage, view.done, view.total, view.left_s = "", 0.0, None, None
@@ -314,9 +323,6 @@ def _apply(view: JobView, event: dict[str, Any]) -> None:
         view.pictures.append(str(event.get("file")))
     elif kind == "warning":
         view.warnings.append(str(event.get("sentence")))
-    elif kind == "log":
-        view.log.append(str(event.get("text")))
-        del view.log[:-KEPT_EVENTS]
     elif kind in events.END_KINDS:
         view.ended_s, view.left_s = event.get("t"), None
         view.sentence = str(event.get("sentence", ""))

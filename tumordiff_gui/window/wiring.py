@@ -58,6 +58,7 @@ class Wiring(QObject):
         self.context = build(self.grid, self.undo, self.actions, window)
         self.main = importlib.import_module("tumordiff_gui.main")
         self.context.show_details = self.show_details
+        self.context.import_paths = self.import_paths
         self.panels: dict[str, QWidget] = {}
         self.specs = self._module_specs(modules)
         self.shown: str | None = None
@@ -446,12 +447,14 @@ class Wiring(QObject):
 
     def import_paths(self, places: Sequence[Path]) -> None:
         """Import files and folders as one job; rows appear while it runs."""
-        shown = ", ".join(p.name for p in places[:3])
+        if not places:
+            return
+        shown = ", ".join(p.name or str(p) for p in places[:3])
         job = self.context.jobs.start(
             "index", {"paths": [str(p) for p in places]}, title=words.IMPORT_JOB.format(names=shown)
         )
         if job is not None:
-            self.say(words.IMPORTING.format(names=shown))
+            self.say(words.IMPORTING.format(names=shown, kinds=recognised(places)))
 
     def save_picture(self) -> None:
         """The picture area as a PNG, with the research-use line burnt in."""
@@ -515,6 +518,17 @@ class Wiring(QObject):
         self.grid.close_all()
         self.watchdog.close()
         qInstallMessageHandler(None)
+
+
+def recognised(places: Sequence[Path]) -> str:
+    """What was dropped or chosen, counted by kind: ``1 folder, 2 zip archives``."""
+    counts: dict[str, int] = {}
+    for place in places:
+        suffix = place.suffix.lower()
+        kind = "folder" if place.is_dir() else words.KIND_BY_NAME.get(place.name.upper(), "")
+        kind = kind or words.KIND_BY_SUFFIX.get(suffix, "file")
+        counts[kind] = counts.get(kind, 0) + 1
+    return ", ".join(words.KINDS[kind][count > 1].format(count=count) for kind, count in counts.items())
 
 
 def _call(panel: QWidget | None, name: str) -> Any:

@@ -132,11 +132,121 @@ def test_the_import_line_counts_and_names_what_was_left_out(wiring: Any, panel: 
     panel._job_changed("j")
     assert panel.import_text.text() == "importing  12,400 of 18,022 files   2 skipped"
     QTest.mouseClick(panel.why, Qt.MouseButton.LeftButton)
-    assert "truncated" in wiring.dialogue.text.toPlainText()
-    wiring.dialogue.close()
+    assert panel.skipped.list.model.cell(1, 1) == "three: truncated"
+    panel.skipped.close()
+
+
+def test_skipped_files_are_listed_with_their_reasons_and_searched(wiring: Any, panel: Any, qtbot: Any):
+    wiring.context.catalogue.shown_skips = [
+        SimpleNamespace(path=f"/disk/{n}.txt", code="dicom.not_dicom", sentence=f"reason {n % 7}") for n in range(3000)
+    ]
+    panel._show_skipped()
+    table = panel.skipped.list
+    qtbot.waitUntil(lambda: table.model.rowCount() == 3000)
+    QTest.keyClicks(table.line, "2999.txt")
+    qtbot.waitUntil(lambda: table.model.rowCount() == 1)
+    assert table.model.row(0) == ("/disk/2999.txt", "reason 3")
+    panel.skipped.close()
 
 
 def test_clinical_words_are_words():
     from tumordiff_gui.modules.browse.board import fact_text
 
-    assert (fact_text("pcr", 0), fact_text("hr", 1.0), fact_text("age", 52.0)) == ("no", "yes", "52")
+    assert (fact_text("pcr", 0), fact_text("hr", 1.0), fact_text("age", 52.0)) == ("no", "yes", "52 y")
+
+
+def test_clinical_facts_stand_in_the_order_that_decides_and_blanks_are_no_zero():
+    from tumordiff_gui.modules.browse.board import told_facts
+
+    facts = {"age": 37.9, "pcr": None, "subtype": "HER2+", "mri_ld_t1": 42, "mri_ld_t2": None, "mri_ld_t4": 0,
+             "rfs_days": 751, "laterality": "R", "odd_fact": 3}  # fmt: skip
+    told = dict(told_facts(facts))
+    assert list(told)[:3] == ["Subtype", "pCR", "Age"]
+    assert told["pCR"] == "-" and told["Age"] == "37.9 y" and told["Index tumour"] == "right"
+    assert told["Diameter T1/T2/T4"] == "42 / - / 0 mm"
+    assert told["Without recurrence"] == "751 days" and told["odd fact"] == "3"
+
+
+def test_a_side_that_record_and_pictures_dispute_is_said(wiring: Any, panel: Any):
+    from PySide6.QtWidgets import QLabel
+
+    catalogue = wiring.context.catalogue
+    catalogue.patients = [replace(p, facts={**p.facts, "laterality": "L"}) for p in catalogue.patients]
+    panel.refresh()
+    wiring.context.desk.select("DEMO-001")
+    warned = [w.text() for w in panel.board.findChildren(QLabel) if w.property("role") == "warning"]
+    assert warned == [strings.SIDES_DIFFER.format(record="left", pictures="right")]
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [({}, "MISSING_HINT"), ({"mri_ld_t4": None}, "MISSING_UNMEASURED"), ({"mri_ld_t4": 18}, "MISSING_MEASURED")],
+)
+def test_the_place_of_a_missing_visit_says_what_the_record_knows(facts: dict[str, Any], expected: str):
+    patient = replace(fakes.cohort()[1], facts=facts)
+    text = getattr(strings, expected).format(label="T4", diameter="18.0 mm")
+    assert tree.missing_reason(patient, "T4") == text
+    row = next(r for r in tree.rows_of([patient]).children[0].children if r.kind == "missing")
+    assert row.hint == text
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "left"),
+    [
+        ("missing", "missing:T4", ["DEMO-002"]), ("missing", "missing:", ["DEMO-002"]), ("pcr", "pcr:yes", []),
+        ("pcr", "pcr:no", ["DEMO-001", "DEMO-002", "DEMO-003"]), ("result", "result:denoised", ["DEMO-003"]),
+        ("result", "without result", ["DEMO-001", "DEMO-002"]),
+        ("subtype", 'subtype:"HR+ HER2-"', ["DEMO-001", "DEMO-002", "DEMO-003"]),
+    ],
+)  # fmt: skip
+def test_a_filter_leaves_who_fits(wiring: Any, panel: Any, name: str, words: str, left: list[str]):
+    result = SimpleNamespace(patient_id="DEMO-003", study_uid="1.2.3.1", kind="denoised", folder="/x", title="Denoised",
+                             created="2026-01-01")  # fmt: skip
+    wiring.context.catalogue.shown_results = [result]
+    panel.refresh()
+    panel.filters.choose_words(name, words)
+    assert panel.listed() == left or (not left and panel.nothing.text().startswith(strings.NOTHING_FILTERED))
+    assert panel.filters.buttons[name].isChecked() and panel.filters.line.isVisible()
+    QTest.mouseClick(panel.filters.clear_button, Qt.MouseButton.LeftButton)
+    assert len(panel.listed()) == 3 and not panel.filters.line.isVisible()
+
+
+def test_filters_and_typed_words_are_one_question(wiring: Any, panel: Any, monkeypatch: Any):
+    asked: list[str] = []
+    monkeypatch.setattr(wiring.context.catalogue, "tree", lambda search="": asked.append(search) or [])
+    panel.search.setText("DEMO")
+    panel.filters.choose_words("vendor", "vendor:siemens")
+    panel.filters.choose_words("missing", "missing:T3")
+    assert asked[-1] == "DEMO vendor:siemens missing:T3"
+
+
+def test_the_list_is_put_in_order_and_unknown_values_come_last(wiring: Any, panel: Any):
+    catalogue = wiring.context.catalogue
+    ages = iter(("061Y", "", "037Y"))
+    catalogue.patients = [replace(p, age=next(ages)) for p in catalogue.patients]
+    panel.filters.sort_by("age")
+    assert panel.listed() == ["DEMO-003", "DEMO-001", "DEMO-002"]
+    panel.filters.sort_by("id")
+    assert panel.listed() == ["DEMO-001", "DEMO-002", "DEMO-003"]
+
+
+def test_a_disk_that_is_away_is_named_and_nothing_vanishes(wiring: Any, panel: Any):
+    wiring.context.catalogue.shown_roots = [{"path": "/media/stick/ISPY1", "present": False, "kind": "folder"}]
+    panel.refresh()
+    assert panel.away.isVisible() and panel.away.text() == strings.DISK_AWAY.format(names="ISPY1")
+    assert "/media/stick" in panel.away.toolTip() and len(panel.listed()) == 3
+
+
+def test_what_lies_below_a_patient_is_made_when_it_is_looked_at(panel: Any):
+    root = tree.rows_of(fakes.cohort(50))
+    assert all(row.has_children and row.below == [] for row in root.children)
+    assert len(root.children[7].children) == 4 and root.children[8].below == []
+
+
+def test_a_series_of_many_parts_is_one_thumbnail(wiring: Any, panel: Any):
+    patient = wiring.context.catalogue.patients[0]
+    parts = tuple(fakes.PhaseNode(n, f"part {n + 1}", 10, None) for n in range(5))
+    diffusion = fakes.SeriesNode("1.2.9", 6, "DWI", "MR", "diffusion", 50, parts)
+    visit = replace(patient.visits[0], series=(*patient.visits[0].series, diffusion))
+    panel.board.show_patient(replace(patient, visits=(visit,)), [], hide_names=False)
+    assert [t.title for t in panel.board.thumbs] == ["pre", "post 1", "post 2", "SER", "diffusion"]

@@ -197,6 +197,16 @@ def test_dropping_a_folder_starts_an_import(wiring: Any, tmp_path: Path, monkeyp
     assert started == [("index", {"paths": [str(tmp_path)]})]
 
 
+def test_what_was_dropped_is_named_by_its_kinds(tmp_path: Path):
+    from tumordiff_gui.window.wiring import recognised
+
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    names = ("a", "b", "visit.zip", "DICOMDIR", "clinical.xlsx", "one.dcm")
+    said = recognised([tmp_path / name for name in names])
+    assert said == "2 folders, 1 archive, 1 DICOMDIR, 1 clinical table, 1 file"
+
+
 def test_a_panel_that_raises_is_named_and_the_window_lives_on(wiring: Any, monkeypatch: Any):
     from dataclasses import replace
 

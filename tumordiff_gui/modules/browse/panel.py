@@ -1,6 +1,7 @@
 """The browse panel: search, tree, import; it tells the desk what is chosen and opened."""
 
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ from PySide6.QtWidgets import (
 from tumordiff_core.errors import TumorDiffError
 from tumordiff_gui.modules.browse import strings
 from tumordiff_gui.modules.browse.board import Board
+from tumordiff_gui.modules.browse.filters import Filters
+from tumordiff_gui.modules.browse.skipped import Skipped
 from tumordiff_gui.modules.browse.tree import Delegate, Row, Tree, rows_of
 from tumordiff_gui.modules.browse.visit_edit import VisitEdit
 from tumordiff_gui.state.desk import Selection
@@ -37,8 +40,13 @@ if TYPE_CHECKING:
 TYPING_PAUSE_MS = 120
 REFRESH_MS = 400
 PATIENCE_FACTOR = 8
+MOST_UNFOLDED = 12
 BOARD = Layout("board", "Board", (Cell("board"),))
 MOST_REMEMBERED = 200
+ORDERS: dict[str, Callable[[Any], Any] | None] = {
+    "id": None, "age": lambda p: number_in(p.age), "subtype": lambda p: p.facts.get("subtype"),
+    "pcr": lambda p: p.facts.get("pcr"),
+}  # fmt: skip
 
 
 class Panel(QWidget):
@@ -55,9 +63,11 @@ class Panel(QWidget):
         self._search_timer = QTimer(self, singleShot=True, interval=TYPING_PAUSE_MS)
         self._search_timer.timeout.connect(self.refresh)
         self._import_job = ""
-        self._listed_stamp = self._board_stamp = ""
+        self._listed_stamp: tuple[Any, ...] = ()
+        self._board_stamp: tuple[Any, ...] = ()
         self._shown = False
         self.dialogue: VisitEdit | None = None
+        self.skipped: Skipped | None = None
         self.board = Board(context.warm)
         self.board.opened.connect(self.open)
         self.board.chosen.connect(self._choose)
@@ -91,6 +101,9 @@ class Panel(QWidget):
         top.addWidget(self.search, 1)
         top.addWidget(self.import_button)
         column.addLayout(top)
+        self.filters = Filters()
+        self.filters.changed.connect(self.refresh)
+        column.addWidget(self.filters)
         self.tree = QTreeView(headerHidden=True, uniformRowHeights=True)
         self.tree.setAccessibleName(strings.TREE)
         self.tree.setEditTriggers(QTreeView.EditTrigger.NoEditTriggers)
@@ -115,6 +128,10 @@ class Panel(QWidget):
         column.addWidget(self.empty, 1)
         column.addWidget(self.nothing, 1)
         column.addWidget(self._import_line())
+        self.away = QLabel(wordWrap=True)
+        self.away.setProperty("role", "warning")
+        self.away.hide()
+        column.addWidget(self.away)
         self.empty.hide()
         self.nothing.hide()
 
@@ -156,39 +173,59 @@ class Panel(QWidget):
 
     def refresh(self) -> None:
         """Ask the catalogue again; what is open, selected and scrolled to stays."""
-        query = self.search.text().strip()
+        query = f"{self.search.text().strip()} {self.filters.words}".strip()
         began = time.monotonic()
         try:
-            self._patients = list(self._context.catalogue.tree(query))
             self._results = list(self._context.catalogue.results())
+            self._patients = self._in_order(self._context.catalogue.tree(query))
+            self._tell_away()
         except (TumorDiffError, ImportError) as error:
             self.nothing.setText(getattr(error, "sentence", strings.NO_CATALOGUE))
             self._show_only(self.nothing)
             return
         took_ms = (time.monotonic() - began) * 1000
         self._refresh_timer.setInterval(max(REFRESH_MS, round(took_ms * PATIENCE_FACTOR)))
-        stamp = repr((self._patients, self._results, self._context.desk.hide_names, query, apply.current().name))
+        hidden = self._context.desk.hide_names
+        if not query:
+            self.filters.set_subtypes(str(p.facts["subtype"]) for p in self._patients if p.facts.get("subtype"))
+        stamp = (self._patients, self._results, hidden, query, apply.current().name)
         if stamp != self._listed_stamp:
             self._listed_stamp = stamp
-            self._fill(rows_of(self._patients, self._results, hide_names=self._context.desk.hide_names), query)
+            self._fill(rows_of(self._patients, self._results, hide_names=hidden), query)
         self._show_board()
 
+    def _in_order(self, patients: Iterable[Any]) -> list[Any]:
+        """The patients that no filter of ours leaves out, in the order that was chosen; unknown values come last."""
+        found = list(patients)
+        if self.filters.without_result:
+            done = {result.patient_id for result in self._results}
+            found = [patient for patient in found if patient.patient_id not in done]
+        key = ORDERS[self.filters.order]
+        return found if key is None else sorted(found, key=lambda patient: _last_if_unknown(key(patient)))
+
+    def _tell_away(self) -> None:
+        gone = [Path(str(root["path"])) for root in self._context.catalogue.roots() if not root["present"]]
+        self.away.setText(strings.DISK_AWAY.format(names=", ".join(place.name or str(place) for place in gone)))
+        self.away.setToolTip(strings.DISK_AWAY_HINT.format(paths="\n".join(str(place) for place in gone)))
+        self.away.setVisible(bool(gone))
+
     def _fill(self, root: Row, query: str) -> None:
-        open_keys, current, scroll = self._open_keys(), self._current_key(), self.tree.verticalScrollBar().value()
+        open_keys, current, scroll = self._open_keys(), self._current(), self.tree.verticalScrollBar().value()
         first = not self.model.root.children
         self.model.set_root(root)
-        if query:
+        if query and len(root.children) <= MOST_UNFOLDED:
             self.tree.expandToDepth(1)
-        for key in open_keys:
-            self.tree.setExpanded(self.model.index_of(key), True)
+        for patient_id, key in open_keys:
+            self.tree.setExpanded(self.model.index_of(key, patient_id), True)
         if first and len(root.children) == 1:
             self.tree.expandToDepth(1)
-        self._set_current(current or _key_of(self._context.desk.selection))
+        at = self._context.desk.selection
+        self._set_current(*(current if current[0] else (_key_of(at), at.patient_id)))
         self.tree.verticalScrollBar().setValue(scroll)
         if root.children:
             self._show_only(self.tree)
-        elif query:
-            self.nothing.setText(strings.NOTHING_FOUND.format(query=query) + "\n" + strings.NOTHING_FOUND_HINT)
+        elif query or self.filters.without_result:
+            self.nothing.setText(self._nothing_text())
             self._show_only(self.nothing)
         else:
             self._show_only(self.empty)
@@ -197,21 +234,32 @@ class Panel(QWidget):
         for each in (self.tree, self.empty, self.nothing):
             each.setVisible(each is widget)
 
-    def _open_keys(self) -> list[str]:
-        found, stack = [], list(self.model.root.children)
-        while stack:
-            row = stack.pop()
-            if row.children and self.tree.isExpanded(self.model.index_of(row.key)):
-                found.append(row.key)
-                stack.extend(row.children)
+    def _nothing_text(self) -> str:
+        if self.filters.line.isVisibleTo(self.filters):
+            return f"{strings.NOTHING_FILTERED}\n{strings.NOTHING_FILTERED_HINT}"
+        query = self.search.text().strip()
+        return f"{strings.NOTHING_FOUND.format(query=query)}\n{strings.NOTHING_FOUND_HINT}"
+
+    def _open_keys(self) -> list[tuple[str, str]]:
+        """(patient, key) of the rows that are unfolded, parents first; what is folded is not looked into."""
+        found, waiting = [], list(self.model.root.children)
+        while waiting:
+            row = waiting.pop(0)
+            patient_id = row.selection.patient_id
+            if row.has_children and self.tree.isExpanded(self.model.index_of(row.key, patient_id)):
+                found.append((patient_id, row.key))
+                waiting.extend(row.children)
         return found
 
     def _current_key(self) -> str:
-        row = self.model.row_of(self.tree.currentIndex())
-        return row.key if row is not None else ""
+        return self._current()[0]
 
-    def _set_current(self, key: str) -> None:
-        index = self.model.index_of(key)
+    def _current(self) -> tuple[str, str]:
+        row = self.model.row_of(self.tree.currentIndex())
+        return (row.key, row.selection.patient_id) if row is not None else ("", "")
+
+    def _set_current(self, key: str, patient_id: str) -> None:
+        index = self.model.index_of(key, patient_id) if key else QModelIndex()
         if index.isValid():
             flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
             self.tree.selectionModel().setCurrentIndex(index, flags)
@@ -231,7 +279,7 @@ class Panel(QWidget):
         if self._current_key() != _key_of(at):
             row = self.model.row_of(self.tree.currentIndex())
             if row is None or row.selection != at:
-                self._set_current(_key_of(at))
+                self._set_current(_key_of(at), at.patient_id)
         self._show_board()
         self.board.select(at)
 
@@ -262,7 +310,7 @@ class Panel(QWidget):
             content: QWidget = self._board_placeholder()
         else:
             results = [r for r in self._results if any(r.study_uid == v.study_uid for v in patient.visits)]
-            stamp = repr((patient, results, self._context.desk.hide_names, apply.current().name))
+            stamp = (patient, results, self._context.desk.hide_names, apply.current().name)
             if stamp != self._board_stamp:
                 self._board_stamp = stamp
                 self.board.show_patient(patient, results, hide_names=self._context.desk.hide_names)
@@ -350,8 +398,7 @@ class Panel(QWidget):
         """Ask for a zip, a DICOMDIR or a table and import it."""
         found, _ = QFileDialog.getOpenFileName(self, strings.IMPORT_FILE)
         if found:
-            name = Path(found).name
-            self._context.jobs.start("index", {"paths": [found]}, title=f"{strings.IMPORT} {name}")
+            self._context.import_paths([Path(found)])
 
     def _job_changed(self, job_id: str) -> None:
         view = self._context.jobs.job(job_id)
@@ -381,9 +428,20 @@ class Panel(QWidget):
         self.import_line.setVisible(bool(text))
 
     def _show_skipped(self) -> None:
-        if self._context.jobs.has(self._import_job):
-            lines = self._context.jobs.job(self._import_job).warnings
-            self._context.show_details(strings.SKIPPED_TITLE, "\n".join(lines))
+        known = self._context.jobs.has(self._import_job)
+        told = self._context.jobs.job(self._import_job).warnings if known else []
+        self.skipped = Skipped(self, self._context.catalogue.skipped(), told)
+        self.skipped.open()
+
+
+def number_in(text: Any) -> int | None:
+    """The number of an age such as ``"052Y"``; ``None`` where there is none."""
+    digits = "".join(c for c in str(text or "").split(".")[0] if c.isdigit())
+    return int(digits) if digits else None
+
+
+def _last_if_unknown(value: Any) -> tuple[bool, Any]:
+    return (True, 0) if value is None else (False, value)
 
 
 def _key_of(at: Selection) -> str:

@@ -12,6 +12,25 @@ CHOOSE_PATIENT = "Choose a patient"
 CHOOSE_PATIENT_HINT = "Visits stand side by side; a double click on a phase opens it in Read."
 NO_CATALOGUE = "The catalogue could not be read; a readable catalogue was expected; import again to rebuild it."
 
+FILTERS = {"subtype": "Subtype", "pcr": "pCR", "vendor": "Vendor", "missing": "Missing", "result": "Result"}
+FILTER_NAME = "Filter by {name}"
+FILTER_OFF = "All"
+FILTERS_CLEAR = "Clear"
+PCR_CHOICES = (("pCR", "pcr:yes"), ("no pCR", "pcr:no"), ("not known", "pcr:none"))
+VENDORS = ("GE", "Siemens", "Philips")
+MISSING_ANY = "any visit"
+RESULT_CHOICES = (
+    ("any result", "result:"), ("denoised", "result:denoised"), ("response", "result:response"),
+    ("registration", "result:registration"),
+)  # fmt: skip
+RESULT_NONE = "none yet"
+SORT = "Order of the list"
+SORTS = {"id": "By identifier", "age": "By age", "subtype": "By subtype", "pcr": "By pCR"}
+NOTHING_FILTERED = "No patient fits all filters"
+NOTHING_FILTERED_HINT = "Clear the filters, or search for less."
+DISK_AWAY = "away: {names}"
+DISK_AWAY_HINT = "{paths}\nNot reachable now. Its patients stay listed, and what is cached still opens."
+
 TREE = "Patients"
 COLUMN_NAME = "Patient, visit, series, phase"
 
@@ -22,10 +41,17 @@ SIDES = {"R": "right", "L": "left", "B": "both"}
 NO_LABEL = "visit"
 MISSING_VISIT = "not in the record"
 MISSING_HINT = "No study of {label} is in the catalogue: it was not acquired, not released, or not imported."
+MISSING_MEASURED = (
+    "The clinical record has a diameter of {diameter} at {label}: its study was made, and is not in the catalogue; "
+    "it was not released, or not imported."
+)
+MISSING_UNMEASURED = "The clinical record has no diameter at {label} either: the visit was probably not made."
+DIAMETER_FACT = "mri_ld_{label}"
 AWAY = "files away"
 AWAY_HINT = "The files of this series are not where they were read; connect their disk. Cached phases still open."
 DYNAMIC = "{phases} × {slices}"
 SLICES = "{slices} slices"
+FILE = "1 file"
 FILES = "{files} files"
 PHASE_PRE = "pre"
 PHASE_POST = "post {number}"
@@ -59,18 +85,27 @@ IMPORT_RUNNING_UNKNOWN = "importing  {stage}"
 IMPORT_SKIPPED = "{count} skipped"
 WHY = "why"
 SKIPPED_TITLE = "Files that were left out, and why"
+SKIPPED_HINT = "They are still where they were: nothing was moved or changed. Import again after mending a file."
+SKIPPED_SEARCH = "Search file or reason"
+SKIPPED_COLUMNS = ("File", "Why")
 IMPORT_DONE = "import done"
 
 FACTS = "Clinical record"
 NO_FACTS = "No clinical record was imported for this patient."
 LAST_RESULTS = "Results"
 FACT_TITLES = {
-    "age": "Age", "race": "Race", "laterality": "Side", "er": "ER", "pr": "PR", "pgr": "PR", "hr": "HR",
-    "her2": "HER2", "hr_her2": "Subtype", "subtype": "Subtype", "pcr": "pCR", "rcb": "RCB class",
-    "rcb_class": "RCB class", "bilateral": "Bilateral", "survival_days": "Survival", "rfs_days": "RFS", "arm": "Arm",
+    "subtype": "Subtype", "hr_her2": "Subtype", "pcr": "pCR", "rcb_class": "RCB class", "rcb": "RCB class",
+    "hr": "HR", "er": "ER", "pgr": "PR", "pr": "PR", "her2": "HER2", "mp": "MammaPrint high", "age": "Age",
+    "race": "Race", "menopausal_status": "Menopause", "laterality": "Index tumour", "bilateral": "Bilateral",
+    "arm": "Arm", "survival_state": "State", "survival_days": "Survival", "rfs_event": "Recurrence",
+    "rfs_days": "Without recurrence",
 }  # fmt: skip
+FACT_UNITS = {"age": "{value} y", "survival_days": "{value} days", "rfs_days": "{value} days"}
 YES, NO = "yes", "no"
-YES_NO_FACTS = frozenset({"pcr", "er", "pr", "pgr", "hr", "her2", "bilateral"})
+YES_NO_FACTS = frozenset({"pcr", "er", "pr", "pgr", "hr", "her2", "bilateral", "mp", "rfs_event"})
+DIAMETERS = ("mri_ld_t1", "mri_ld_t2", "mri_ld_t3", "mri_ld_t4")
+DIAMETER_TITLE, DIAMETER_TEXT = "Diameter {visits}", "{values} mm"
+SIDES_DIFFER = "The record names the {record} breast, the pictures are of the {pictures} one: check before measuring."
 
 EDIT_TITLE = "Correct the visit"
 EDIT_HINT = "Found by: {evidence}. The correction is yours, wins over every import and can be undone."

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,9 +23,13 @@ PROTOCOL_VISITS = ("T1", "T2", "T3", "T4")
 Index = QModelIndex | QPersistentModelIndex
 
 
-@dataclass
+@dataclass(eq=False)
 class Row:
-    """One row: what kind it is, its texts, what a click selects."""
+    """One row: what kind it is, its texts, what a click selects.
+
+    What lies below a patient, and its detail, are made when they are first looked at (``fill``, ``tell``): a
+    collection has ten thousand series, a screen forty rows.
+    """
 
     kind: str
     key: str
@@ -37,12 +41,41 @@ class Row:
     selection: Selection = field(default_factory=Selection)
     node: Any = None
     parent: "Row | None" = None
-    children: list["Row"] = field(default_factory=list)
+    fill: "Callable[[Row], None] | None" = None
+    tell: "Callable[[Row], str] | None" = None
+    below: list["Row"] = field(default_factory=list)
+
+    @property
+    def children(self) -> list["Row"]:
+        """The rows below."""
+        fill, self.fill = self.fill, None
+        if fill is not None:
+            fill(self)
+        return self.below
+
+    @property
+    def has_children(self) -> bool:
+        """Whether there is something below, without making it."""
+        return self.fill is not None or bool(self.below)
+
+    @property
+    def told(self) -> str:
+        """Its detail."""
+        tell, self.tell = self.tell, None
+        if tell is not None:
+            self.detail = tell(self)
+        return self.detail
 
     def add(self, child: "Row") -> "Row":
         child.parent = self
-        self.children.append(child)
+        self.below.append(child)
         return child
+
+    def walk(self) -> "Iterator[Row]":
+        """All rows below, parents before children."""
+        for child in self.children:
+            yield child
+            yield from child.walk()
 
 
 def rows_of(patients: Sequence[Any], results: Sequence[Any] = (), *, hide_names: bool = False) -> Row:
@@ -52,13 +85,17 @@ def rows_of(patients: Sequence[Any], results: Sequence[Any] = (), *, hide_names:
     for result in results:
         by_study.setdefault(str(result.study_uid), []).append(result)
     for patient in patients:
-        row = root.add(_patient_row(patient, hide_names=hide_names))
-        for visit in patient.visits:
-            _add_visit(row, patient, visit, by_study.get(visit.study_uid, ()))
-        for label in missing_visits(patient):
-            row.add(_missing_row(patient, label))
-        row.children.sort(key=_visit_order)
+        root.add(_patient_row(patient, by_study, hide_names=hide_names))
     return root
+
+
+def _fill_patient(row: Row, by_study: dict[str, list[Any]]) -> None:
+    patient = row.node
+    for visit in patient.visits:
+        _add_visit(row, patient, visit, by_study.get(visit.study_uid, ()))
+    for label in missing_visits(patient):
+        row.add(_missing_row(patient, label))
+    row.below.sort(key=_visit_order)
 
 
 def patient_name(patient_id: str, *, hide_names: bool) -> str:
@@ -79,6 +116,17 @@ def missing_visits(patient: Any) -> list[str]:
     return [label for label in expected if label not in labels]
 
 
+def missing_reason(patient: Any, label: str) -> str:
+    """Why a visit may be missing, as far as the clinical record tells: a diameter without a study was acquired."""
+    name = strings.DIAMETER_FACT.format(label=label.lower())
+    if name not in patient.facts:
+        return strings.MISSING_HINT.format(label=label)
+    measured = patient.facts[name]
+    if measured is None:
+        return strings.MISSING_UNMEASURED.format(label=label)
+    return strings.MISSING_MEASURED.format(label=label, diameter=units.format_mm(float(measured)))
+
+
 def phase_name(label: str, index: int) -> str:
     """``pre``, ``post 1`` ... where the catalogue has no label of its own."""
     if label:
@@ -97,21 +145,25 @@ def phase_detail(phase: Any) -> str:
 def series_detail(series: Any) -> str:
     """``3 × 60`` for a dynamic series, slices or files for the rest."""
     if not series.phases:
-        return strings.FILES.format(files=series.files)
+        return strings.FILE if series.files == 1 else strings.FILES.format(files=series.files)
     if len(series.phases) > 1:
         return strings.DYNAMIC.format(phases=len(series.phases), slices=series.phases[0].slices)
     return strings.SLICES.format(slices=series.phases[0].slices)
 
 
-def _patient_row(patient: Any, *, hide_names: bool) -> Row:
+def _patient_row(patient: Any, by_study: dict[str, list[Any]], *, hide_names: bool) -> Row:
+    name = patient_name(patient.patient_id, hide_names=hide_names)
+    return Row("patient", f"p:{patient.patient_id}", name, "", patient.collection, "account-outline",
+               selection=Selection(patient.patient_id), node=patient, fill=lambda row: _fill_patient(row, by_study),
+               tell=lambda row: _patient_detail(row.node))  # fmt: skip
+
+
+def _patient_detail(patient: Any) -> str:
     count = len(patient.visits)
     visits = strings.VISIT if count == 1 else strings.VISITS.format(count=count)
     side = strings.SIDES.get(str(patient.laterality or "").upper()[:1], "")
     age = "" if patient.age in (None, "") else strings.YEARS.format(age=_age(patient.age))
-    detail = "   ".join(part for part in (side, age, visits) if part)
-    name = patient_name(patient.patient_id, hide_names=hide_names)
-    return Row("patient", f"p:{patient.patient_id}", name, detail, patient.collection, "account-outline",
-               selection=Selection(patient.patient_id), node=patient)  # fmt: skip
+    return "   ".join(part for part in (side, age, visits) if part)
 
 
 def _age(age: Any) -> str:
@@ -155,7 +207,7 @@ def _add_series(parent: Row, chosen: Selection, series: Any) -> None:
 
 def _missing_row(patient: Any, label: str) -> Row:
     return Row("missing", f"m:{patient.patient_id}:{label}", label, strings.MISSING_VISIT,
-               strings.MISSING_HINT.format(label=label), "calendar-remove-outline", colour=visit_colour(label),
+               missing_reason(patient, label), "calendar-remove-outline", colour=visit_colour(label),
                selection=Selection(patient.patient_id))  # fmt: skip
 
 
@@ -193,12 +245,7 @@ class Tree(QAbstractItemModel):
         """Show other rows; the view brings back what was open and selected by key."""
         self.beginResetModel()
         self._root = root
-        self._by_key = {}
-        stack = list(root.children)
-        while stack:
-            row = stack.pop()
-            self._by_key[row.key] = row
-            stack.extend(row.children)
+        self._by_key = {row.key: row for row in root.children}
         self.endResetModel()
 
     @property
@@ -210,12 +257,20 @@ class Tree(QAbstractItemModel):
         found = index.internalPointer() if index.isValid() else None
         return found if isinstance(found, Row) else None
 
-    def index_of(self, key: str) -> QModelIndex:
-        """The index of a key, invalid when it is not in the tree."""
-        row = self._by_key.get(key)
+    def index_of(self, key: str, patient_id: str = "") -> QModelIndex:
+        """The index of a key, invalid when it is not in the tree; ``patient_id`` says under whom to look."""
+        row = self._by_key.get(key) or self._found(key, patient_id)
         if row is None or row.parent is None:
             return QModelIndex()
         return self.createIndex(row.parent.children.index(row), 0, row)
+
+    def _found(self, key: str, patient_id: str) -> Row | None:
+        patient = self._by_key.get(f"p:{patient_id}")
+        above = [patient] if patient is not None else self._root.children if key and not patient_id else []
+        found = next((row for one in above for row in one.walk() if row.key == key), None)
+        if found is not None:
+            self._by_key[key] = found
+        return found
 
     def index(self, row: int, column: int, parent: Index = QModelIndex()) -> QModelIndex:  # noqa: B008
         above = self.row_of(parent) or self._root
@@ -231,6 +286,9 @@ class Tree(QAbstractItemModel):
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
         return 0 if parent.column() > 0 else len((self.row_of(parent) or self._root).children)
+
+    def hasChildren(self, parent: Index = QModelIndex()) -> bool:  # noqa: B008
+        return (self.row_of(parent) or self._root).has_children
 
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
         return 1
@@ -249,11 +307,11 @@ class Tree(QAbstractItemModel):
         if role == ROW_ROLE:
             return row
         if role == DETAIL_ROLE:
-            return row.detail
+            return row.told
         if role == Qt.ItemDataRole.ToolTipRole:
-            return "\n".join(t for t in (row.name, row.detail, row.hint) if t)
+            return "\n".join(t for t in (row.name, row.told, row.hint) if t)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{row.name} {row.detail}"
+            return f"{row.name} {row.told}"
         return self._name(row, role)
 
     def _name(self, row: Row, role: int) -> Any:

@@ -35,8 +35,9 @@ class Meter(QFrame):
 
     def show_load(self, load: Load) -> None:
         """Show one look at the machine."""
-        cpu = load.cpu_percent or 0.0
-        self._set(strings.CPU, cpu / 100, words.PERCENT.format(percent=round(cpu)))
+        cpu = load.cpu_percent
+        told = words.MISSING if cpu is None else words.PERCENT.format(percent=round(cpu))
+        self._set(strings.CPU, (cpu or 0.0) / 100, told)
         used, total = units.format_bytes(load.memory_used), units.format_bytes(load.memory_total)
         self._set(
             strings.MEMORY, load.memory_used / max(load.memory_total, 1), strings.OF.format(used=used, total=total)

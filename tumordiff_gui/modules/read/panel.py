@@ -1,5 +1,7 @@
 """The read panel: phases, layout, grey window and overlays of what is open; the views are the grid's."""
 
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
     QFormLayout,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QListWidget,
@@ -24,8 +27,9 @@ from PySide6.QtWidgets import (
 )
 
 from tumordiff_core.errors import TumorDiffError
+from tumordiff_core.imaging.geometry import Geometry
 from tumordiff_gui.modules.read import strings
-from tumordiff_gui.modules.read.tags import TagViewer
+from tumordiff_gui.modules.read.tags import TagViewer, rows_of
 from tumordiff_gui.state import layout
 from tumordiff_gui.state.desk import Selection
 from tumordiff_gui.state.layout import Cell, Layout
@@ -37,7 +41,9 @@ if TYPE_CHECKING:
     from tumordiff_gui.context import Context
 
 OWNER = "read"
-MOST_SERIES_ROWS = 7
+MOST_SERIES_ROWS = 9
+PHASES_IN_A_ROW = 4
+SAME_GRID_MM = 0.05
 EMPTY = Layout("empty", strings.NOTHING_OPEN, (Cell("empty"),))
 MAP_LOOKS = {"ser_map": (0.0, 2.0, "viridis", "SER", ""), "pe_map": (0.0, 200.0, "inferno", "PE", "%")}
 
@@ -58,6 +64,11 @@ class Panel(QWidget):
         self._grey_of = ""
         self._shown = False
         self._tags: TagViewer | None = None
+        self._masks: dict[str, tuple[Overlay, Geometry]] = {}
+        self._eyes: dict[str, QToolButton] = {}
+        self._wished: dict[bool, set[str]] = {False: set(), True: set()}
+        self._on_map = False
+        self._tag_files: dict[str, Path] = {}
         self._ticks: dict[str, QCheckBox] = {}
         self.views = {cell.name: SliceView(cell.axis) for cell in self._three.cells}
         link(list(self.views.values()), zoom=False)
@@ -94,7 +105,7 @@ class Panel(QWidget):
         column.addWidget(self.subtitle)
         self._phase_head = _head(strings.PHASES)
         column.addWidget(self._phase_head)
-        self._phase_row = QHBoxLayout()
+        self._phase_row = QGridLayout()
         self._phase_row.setSpacing(4)
         self._phases = QButtonGroup(self, exclusive=True)
         self._phases.idClicked.connect(self.show_phase)
@@ -210,7 +221,8 @@ class Panel(QWidget):
             self._trouble(getattr(error, "sentence", strings.AWAY), "")
             return
         if at.study_uid != self._at.study_uid:
-            self._set_overlays(())
+            self._masks, self._wished = {}, {False: set(), True: set()}
+            self._place_overlays()
             self._grey_of = ""
             for view in self.views.values():
                 view.zoom.fit()
@@ -242,6 +254,9 @@ class Panel(QWidget):
         picture = in_colour(picture, getattr(self._series, "role", ""))
         for view in self.views.values():
             view.show(picture, keep_grey=not first)
+        if first:
+            self._on_map = picture.colours is not None
+            self._place_overlays()
         self._tell(picture)
         self._context.desk.select(at.patient_id, at.study_uid, at.series_uid, at.phase)
         self._window_of_visit(at)
@@ -311,7 +326,8 @@ class Panel(QWidget):
             if phase.effective_s is not None:
                 button.setToolTip(f"{phase.effective_s:+.0f} s")
             self._phases.addButton(button, phase.index)
-            self._phase_row.insertWidget(self._phase_row.count(), button)
+            place = self._phase_row.count()
+            self._phase_row.addWidget(button, place // PHASES_IN_A_ROW, place % PHASES_IN_A_ROW)
 
     def _list_series(self) -> None:
         self.series_list.clear()
@@ -325,7 +341,8 @@ class Panel(QWidget):
             if series.uid == self._wanted.series_uid:
                 self.series_list.setCurrentItem(item)
         rows = max(self.series_list.count(), 1)
-        self.series_list.setFixedHeight(min(rows, MOST_SERIES_ROWS) * (self.series_list.sizeHintForRow(0) + 1) + 4)
+        frame = 2 * self.series_list.frameWidth() + 2
+        self.series_list.setFixedHeight(min(rows, MOST_SERIES_ROWS) * self.series_list.sizeHintForRow(0) + frame)
 
     def _series_chosen(self, item: QListWidgetItem) -> None:
         uid = str(item.data(Qt.ItemDataRole.UserRole))
@@ -399,7 +416,10 @@ class Panel(QWidget):
             if widget is not None:
                 widget.deleteLater()
         recorded = self._context.catalogue.recorded(self._wanted.study_uid)
-        masks = list(getattr(recorded, "masks", {}) or {})
+        found = dict(getattr(recorded, "masks", {}) or {})
+        masks = [label for label in strings.MASK_TITLES if label in found]
+        masks += [label for label in found if label not in masks]
+        self._eyes = {}
         for number, label in enumerate(masks):
             self._overlay_box.addWidget(self._overlay_row(label, strings.MASK_COLOURS[number % 4]))
         self._no_overlays.setVisible(not masks)
@@ -408,46 +428,63 @@ class Panel(QWidget):
         row = QWidget()
         line = QHBoxLayout(row)
         line.setContentsMargins(0, 0, 0, 0)
-        eye = QToolButton(checkable=True)
+        eye = self._eyes[label] = QToolButton()
+        eye.setCheckable(True)
         eye.setIcon(icons.icon("eye-outline", colour))
         name = strings.MASK_TITLES.get(label, label)
         eye.setText(name)
+        eye.setToolTip(f"{strings.MASK_HINTS.get(label, label)}\n{strings.OTHER_GRID}")
         eye.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         eye.setAccessibleName(f"{strings.SHOW} {name}")
-        slider = QSlider(Qt.Orientation.Horizontal, minimum=10, maximum=100, value=45)
+        slider = QSlider(Qt.Orientation.Horizontal)
+        slider.setRange(10, 100)
+        slider.setValue(45)
         slider.setAccessibleName(strings.OPACITY.format(name=name))
-        slider.setMaximumWidth(90)
+        slider.setFixedWidth(90)
         slider.valueChanged.connect(lambda value: self._set_opacity(label, value / 100))
         eye.toggled.connect(lambda on: self._toggle_mask(label, name, colour, on))
-        eye.setChecked(any(o.name == label and o.shown for o in self.views["native"].overlays))
-        line.addWidget(eye, 1)
+        line.addWidget(eye)
+        line.addStretch(1)
         line.addWidget(slider)
         return row
 
     def _toggle_mask(self, label: str, name: str, colour: str, on: bool) -> None:
-        held = self.views["native"].overlays
-        if any(o.name == label for o in held):
-            self._set_overlays(tuple(replace(o, shown=on) if o.name == label else o for o in held))
-        elif on:
-            study = self._wanted.study_uid
+        wished = self._wished[self._on_map]
+        wished.add(label) if on else wished.discard(label)
+        if label in self._masks or not on:
+            self._place_overlays()
+            return
+        study = self._wanted.study_uid
 
-            def arrived(reply: dict[str, Any]) -> None:
-                if study == self._wanted.study_uid:
-                    values = np.load(Path(reply["npy"]), mmap_mode="r", allow_pickle=False).astype(bool, copy=False)
-                    self._set_overlays((*self.views["native"].overlays, Overlay(label, name, values, colour)))
+        def arrived(reply: dict[str, Any]) -> None:
+            picture = self.views["native"].picture
+            if study == self._wanted.study_uid and picture is not None:
+                values = np.load(Path(reply["npy"]), mmap_mode="r", allow_pickle=False).astype(bool, copy=False)
+                self._masks[label] = (Overlay(label, name, values, colour), geometry_of(reply, picture.geometry))
+                self._place_overlays()
 
-            body = {"op": "mask", "study_uid": study, "label": label}
-            self._context.warm.ask("reader", body, arrived, lambda s, _d: self._context.jobs.troubled.emit(s))
+        body = {"op": "mask", "study_uid": study, "label": label}
+        self._context.warm.ask("reader", body, arrived, lambda s, _d: self._context.jobs.troubled.emit(s))
 
     def _set_opacity(self, label: str, opacity: float) -> None:
-        held = self.views["native"].overlays
-        self._set_overlays(tuple(replace(o, opacity=opacity) if o.name == label else o for o in held))
+        if label in self._masks:
+            overlay, geometry = self._masks[label]
+            self._masks[label] = (replace(overlay, opacity=opacity), geometry)
+            self._place_overlays()
 
-    def _set_overlays(self, overlays: tuple[Overlay, ...]) -> None:
+    def _place_overlays(self) -> None:
+        """Put the masks over the views whose grid they were drawn on; a colour map starts without any."""
+        wished = self._wished[self._on_map]
+        for label, eye in self._eyes.items():
+            eye.blockSignals(True)
+            eye.setChecked(label in wished)
+            eye.blockSignals(False)
         for view in self.views.values():
-            picture = view.picture
-            fitting = tuple(o for o in overlays if picture is None or o.values.shape == picture.geometry.shape)
-            view.set(overlays=fitting)
+            grid = None if view.picture is None else view.picture.geometry
+            view.set(overlays=tuple(
+                replace(overlay, shown=label in wished) for label, (overlay, drawn_on) in self._masks.items()
+                if grid is not None and same_grid(grid, drawn_on)
+            ))  # fmt: skip
 
     # tags
 
@@ -459,19 +496,69 @@ class Panel(QWidget):
         if not files:
             self._context.desk.say(strings.NO_FILES)
             return
-        file = files[min(index, len(files) - 1)]
         if self._tags is None:
             self._tags = TagViewer(self.window())
+            self._tags.compare_wanted.connect(self._compare_tags)
         viewer = self._tags
         name = f"{self.title.text()}  {index + 1}/{len(files)}"
         viewer.show_rows(name, [])
+        self._tag_files = self._others(files, index)
+        viewer.set_others([(title, title) for title in self._tag_files])
         viewer.show()
         viewer.raise_()
+        self._ask_tags(files[min(index, len(files) - 1)].path, lambda reply: viewer.show_rows(name, rows_of(reply)))
+
+    def _compare_tags(self, title: str) -> None:
+        viewer = self._tags
+        if viewer is not None:
+            self._ask_tags(self._tag_files[title], lambda reply: viewer.compare_with(title, rows_of(reply)))
+
+    def _ask_tags(self, path: Path, arrived: Callable[[dict[str, Any]], None]) -> None:
         self._context.warm.ask(
-            "reader", {"op": "tags", "path": str(file.path)},
-            lambda reply: viewer.show_rows(name, reply.get("rows", [])),
+            "reader", {"op": "tags", "path": str(path)}, arrived,
             lambda sentence, _details: self._context.jobs.troubled.emit(sentence), key="tags", first=True,
         )  # fmt: skip
+
+    def _others(self, files: Sequence[Any], index: int) -> dict[str, Path]:
+        """Files whose tags one may want beside those of a slice: its neighbours, phases, visits, other series."""
+        found: dict[str, Path] = {}
+        if index > 0:
+            found[strings.TAGS_BEFORE] = files[index - 1].path
+        if index + 1 < len(files):
+            found[strings.TAGS_NEXT] = files[index + 1].path
+        for phase in getattr(self._series, "phases", ()):
+            if phase.index != self._at.phase:
+                title = strings.TAGS_PHASE.format(phase=self._phase_name(phase.index))
+                self._add_file(found, title, self._at.series_uid, phase.index, index)
+        for visit in self._visits():
+            for series in visit.series:
+                if series.role != getattr(self._series, "role", "") or series.uid == self._at.series_uid:
+                    continue
+                title = strings.TAGS_VISIT.format(label=visit.label, series=series.description or series.role)
+                self._add_file(found, title, series.uid, min(self._at.phase or 0, len(series.phases) - 1), index)
+        for series in getattr(self._visit, "series", ()):
+            if series.uid != self._at.series_uid and series.role != getattr(self._series, "role", ""):
+                title = strings.TAGS_SERIES.format(series=series.description or series.role)
+                self._add_file(found, title, series.uid, 0, 0)
+        return found
+
+    def _add_file(self, found: dict[str, Path], title: str, series_uid: str, phase: int, index: int) -> None:
+        files = self._context.catalogue.phase_files(series_uid, max(phase, 0))
+        if files:
+            found[title] = files[min(index, len(files) - 1)].path
+
+
+def same_grid(first: Geometry, second: Geometry) -> bool:
+    """Whether voxel [k, r, c] of both lies at the same place."""
+    return first.shape == second.shape and bool(np.allclose(first.affine, second.affine, atol=SAME_GRID_MM))
+
+
+def geometry_of(reply: dict[str, Any], otherwise: Geometry) -> Geometry:
+    """The grid that the reader names in its answer."""
+    if not reply.get("record"):
+        return otherwise
+    record = json.loads(Path(reply["record"]).read_text("utf-8"))
+    return Geometry.from_record(record["geometry"])
 
 
 def in_colour(picture: Picture, role: str) -> Picture:

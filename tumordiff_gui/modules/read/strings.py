@@ -22,13 +22,30 @@ TAGS = "DICOM tags…"
 AWAY = "The files of this series are not where they were read; a connected disk was expected; connect it and try again."
 NO_FILES = "This picture has no DICOM file of its own."
 
-MASK_TITLES = {"SER_MASK": "tumour mask of the study", "PE_MASK": "enhancing voxels", "VOI": "volume of interest"}
+MASK_TITLES = {
+    "SER_VOIMASK": "tumour of the study", "SER_MASK": "enhancing tissue", "PE_VOIMASK": "breast in the VOI",
+    "PE_MASK": "breast tissue", "VOI": "volume of interest",
+}  # fmt: skip
+MASK_HINTS = {
+    "SER_VOIMASK": "Enhancing tissue inside the volume of interest: the published tumour volume counts these voxels.",
+    "SER_MASK": "Every voxel above the percent enhancement threshold, anywhere in the breast.",
+    "PE_VOIMASK": "Breast tissue inside the volume of interest.", "PE_MASK": "Breast tissue by the study.",
+}  # fmt: skip
+OTHER_GRID = "Drawn on the grid of the dynamic series; not shown over a series with another grid."
 MASK_COLOURS = ("#E5AE3B", "#56B4E9", "#E07BB0", "#12B38A")
 
 TAGS_TITLE = "DICOM tags - {name}"
 TAGS_SEARCH = "Search tag, name or value"
-TAGS_COUNT = "{shown} of {total}"
 TAGS_COLUMNS = ("Tag", "VR", "Name", "Value")
-TAGS_COPY = "Copy"
+TAGS_COLUMNS_BOTH = ("Tag", "VR", "Name", "Value", "Value of the other file")
+TAGS_COMPARE = "Compare with…"
+TAGS_BOTH = "{first}   compared with   {second}"
+TAGS_ONLY = "Only differences"
+TAGS_DIFFERENT = "{count} differences"
+TAGS_ABSENT = "(absent)"
+TAGS_NEXT, TAGS_BEFORE = "slice after", "slice before"
+TAGS_PHASE = "{phase}, same slice"
+TAGS_VISIT = "{label}, {series}, same slice"
+TAGS_SERIES = "{series}, first slice"
 VISIT_STEP = "no study at {label}"
 GRID = "{plane}   {columns} × {rows} × {slices}\n{column_mm:.2f} × {row_mm:.2f} × {slice_mm:.2f} mm"
