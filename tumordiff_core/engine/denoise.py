@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tumordiff_core.engine import context, ddpm, precondition, samplers, schedules
+from tumordiff_core.engine import context, ddpm, precision, precondition, samplers, schedules
 from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.progress import Progress
 
@@ -94,7 +94,7 @@ def _edm_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseL
     lag1 = images.new_tensor([noise.lag1]).expand(batch, -1)
     condition = condition_of(sigma, lag1, images.new_full((batch,), float(noise.channels)), present)
     answer = padded(model.network, images * c.c_in, condition)
-    return (c.c_skip * images[:, :1] + c.c_out * answer).clamp_min(0)
+    return (c.c_skip * images[:, :1] + c.c_out * answer.float()).clamp_min(0)
 
 
 def _paper_mean(model: LoadedModel, images: Tensor, noise: NoiseLevel) -> Tensor:
@@ -165,7 +165,7 @@ def clean_estimate(network: nn.Module, x_t: Tensor, alpha_bar: float) -> Tensor:
     """The closed form of x_0 (Ho 2020, eq. 15) with the network's eps at this very level."""
     sigma = ((1 - alpha_bar) / alpha_bar) ** 0.5
     condition = x_t.new_full((x_t.shape[0], 1), float(np.log(max(sigma, 1e-8)) / 4))
-    return ddpm.clean_from_eps(x_t, alpha_bar, padded(network, x_t, condition))
+    return ddpm.clean_from_eps(x_t, alpha_bar, padded(network, x_t, condition).float())
 
 
 def padded(network: nn.Module, x: Tensor, condition: Tensor) -> Tensor:
@@ -243,11 +243,12 @@ def _out_of_memory(error: Exception) -> bool:
 def _some(model: LoadedModel, source: Float, phase: int, rows: npt.NDArray[Any], noise: NoiseLevel, tile: int) -> Float:
     images, present = seen(model, source, phase, rows)
     flags = present.to(model.device)
+    half = precision.faster(model.device) == torch.bfloat16
 
     def run(pixels: Tensor) -> Tensor:
         return posterior_mean(model, pixels.to(model.device), flags, noise).cpu()
 
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=half):
         if max(source.shape[-2:]) <= LARGEST_WHOLE and tile >= TILE:
             return run(images)[:, 0].numpy()
         return tiled(run, images, tile)[:, 0].numpy()

@@ -66,7 +66,7 @@ def run(params: DenoiseParams, job: "Job") -> None:
     import numpy as np
 
     from tumordiff_core import model_cards, result_folder
-    from tumordiff_core.engine import denoise, weights
+    from tumordiff_core.engine import denoise, precision, weights
     from tumordiff_core.imaging.intensity import robust_scaling
 
     job.progress.stage("read")
@@ -101,7 +101,7 @@ def run(params: DenoiseParams, job: "Job") -> None:
     elif params.uncertainty:
         spread, figures["doubt"] = _doubt(loaded, scaled_phases, scaled_mean, levels, scaling, params, job)
         result_folder.save_array(job.result, "std", spread)
-    record = _record(params, job, volume, levels, model, figures)
+    record = _record(params, job, volume, levels, model, figures, str(precision.faster(loaded.device)))
     record.findings = remarks(record)
     result_folder.finish(job.result, record)
     job.answer.update(result=str(job.folder / "result"), noise=record.noise, figures=figures, model=model.card.name)
@@ -314,7 +314,13 @@ def _doubt(
 
 
 def _record(
-    params: DenoiseParams, job: "Job", volume: "Volume", levels: "list[Level]", model: Any, figures: dict[str, Any]
+    params: DenoiseParams,
+    job: "Job",
+    volume: "Volume",
+    levels: "list[Level]",
+    model: Any,
+    figures: dict[str, Any],
+    number_format: str,
 ) -> Any:
     from datetime import UTC, datetime
 
@@ -339,8 +345,8 @@ def _record(
         model={"name": card.name, "version": card.version, "weights_sha256": card.weights_sha256,
                "family": card.architecture.family},
         units={"mean": "source", "residual": "source", "std": "source"}, geometry=volume.geometry.to_record(),
-        labels=list(volume.labels), phase_s=list(volume.phase_s), versions=versions(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        labels=list(volume.labels), phase_s=list(volume.phase_s),
+        versions={**versions(), "number_format": number_format}, created=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
 
 

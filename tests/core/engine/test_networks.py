@@ -151,3 +151,23 @@ def test_strength_blends_between_input_and_posterior_mean(slices):
     assert np.array_equal(denoise.blend(slices, clean, 1.0), clean)
     assert np.array_equal(denoise.blend(slices, clean, 0.0), slices)
     assert np.allclose(denoise.blend(slices, clean, 0.25), 0.75 * slices)
+
+
+@pytest.mark.parametrize("family", ["edm-unet", "paper-unet"])
+def test_half_precision_stays_within_a_fiftieth_of_the_noise(family, slices, monkeypatch):
+    model = loaded(family)
+    answers = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        monkeypatch.setattr(denoise.precision, "faster", lambda _device, dtype=dtype: dtype)
+        answers[dtype] = denoise.denoise_stack(model, slices, denoise.NoiseLevel(0.1), progress=Progress())
+    assert answers[torch.bfloat16].dtype == np.float32
+    assert not np.array_equal(*answers.values())
+    assert np.sqrt(np.mean((answers[torch.float32] - answers[torch.bfloat16]) ** 2)) < 0.02 * 0.1
+
+
+def test_the_faster_number_format_is_measured_once():
+    from tumordiff_core.engine import precision
+
+    found = precision.faster(torch.device("cpu"))
+    assert found in {torch.float32, torch.bfloat16}
+    assert precision.faster(torch.device("cpu")) == found
