@@ -346,7 +346,8 @@ def _record(
                "family": card.architecture.family},
         units={"mean": "source", "residual": "source", "std": "source"}, geometry=volume.geometry.to_record(),
         labels=list(volume.labels), phase_s=list(volume.phase_s),
-        versions={**versions(), "number_format": number_format}, created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions={**versions(), "number_format": number_format},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
 
 
