@@ -14,6 +14,7 @@ from tumordiff_core import units
 from tumordiff_core.progress import Progress
 
 PLAIN_LINE_EVERY_S = 10.0
+MOST_COLUMNS = 8
 
 
 class ConsoleProgress(Progress):
@@ -99,12 +100,22 @@ def print_record(record: Mapping[str, Any], *, indent: str = "") -> None:
             print_record(value, indent=indent + "  ")
         elif isinstance(value, list | tuple) and value and all(isinstance(row, Mapping) for row in value):
             print(f"{indent}{word}:")
-            titles = list(dict.fromkeys(key for row in value for key in row))
-            print_table([title.replace("_", " ") for title in titles], [[row.get(t) for t in titles] for row in value])
+            _print_rows(value)
         elif isinstance(value, list | tuple):
             print(f"{indent}{word}: {', '.join(as_text(part) for part in value) or '-'}")
         else:
             print(f"{indent}{word}: {as_text(value)}")
+
+
+def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Records as a table; on its side where there are more columns than a screen is wide and few rows."""
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    titles, cells = [name.replace("_", " ") for name in names], [[row.get(name) for name in names] for row in rows]
+    if len(names) > MOST_COLUMNS >= len(rows):
+        turned = [[title, *values] for title, *values in zip(titles, *cells, strict=True)]
+        print_table([as_text(cell) for cell in turned[0]], turned[1:])
+    else:
+        print_table(titles, cells)
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[Any]], *, indent: str = "  ") -> None:

@@ -19,6 +19,13 @@ def test_a_record_is_lines_and_a_list_of_records_a_table(capsys: pytest.CaptureF
     ]  # fmt: skip
 
 
+def test_a_table_with_many_columns_is_turned_on_its_side(capsys: pytest.CaptureFixture[str]):
+    rows = [{"visit": f"T{n}", **{f"figure_{k}": n * k for k in range(9)}} for n in (1, 2)]
+    console.print_record({"visits": rows})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["visits:", "  visit     T1  T2", "  figure 0  0   0"] and len(lines) == 11
+
+
 @pytest.mark.parametrize(("value", "text"), [(None, "-"), (True, "yes"), (False, "no"), (0.0, "0"), (1234.5, "1234"),
                                              (3, "3"), ("", "-"), ("text", "text")])  # fmt: skip
 def test_a_value_as_the_reader_sees_it(value: object, text: str):
