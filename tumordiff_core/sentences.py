@@ -67,6 +67,14 @@ SENTENCES: dict[str, Sentence] = {
         "it should not have",
         "please report the file traceback.{attempt}.txt in the job folder",
     ),
+    "jobs.no_cluster": Sentence(
+        "no cluster at {address} ({reason})", "a Dask scheduler was expected", "start it, or leave --cluster out"
+    ),
+    "preprocess.nothing": Sentence(
+        "no dynamic series was found in what was named",
+        "catalogued or named studies with a dynamic series were expected",
+        "index the studies or name their folder",
+    ),
     "jobs.child_gone": Sentence(
         "the background reader ended while answering", "an answer was expected", "try again; a fresh reader was started"
     ),
@@ -414,6 +422,11 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "denoise.not_acquired": Sentence(
         "the input is a {found}", "an acquired MR series was expected", "choose the dynamic series it was made from"
+    ),
+    "denoise.peak": Sentence(
+        "the residual hangs together here ({found} standard deviations of patches of noise)",
+        "at most {limit} were expected",
+        "look at this place before and after",
     ),
     "denoise.out_of_range": Sentence(
         "the noise is {found} % of the signal",

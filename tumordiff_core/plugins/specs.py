@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
+from tumordiff_core.sentences import SENTENCES
+
 EXPORT_REPORT = "export.report.json"
 """Name of the round-trip report that an exporter may leave in its folder; the export task takes it into the job."""
 
@@ -71,6 +73,19 @@ class Finding:
     level: Literal["note", "confirm", "refuse"]
     code: str
     fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_record(self) -> dict[str, Any]:
+        """JSON-ready: level, code and fields, ``remark`` (what arrived) and the whole ``sentence``.
+
+        Codes of a stranger's gate stand in no table: they may bring their ``sentence`` among the fields.
+        """
+        fields = dict(self.fields)
+        if self.code in SENTENCES:
+            known = SENTENCES[self.code]
+            remark, sentence = known.arrived.format(**fields), known.text(fields)
+        else:
+            remark = sentence = str(fields.get("sentence", self.code))
+        return {"level": self.level, "code": self.code, "fields": fields, "remark": remark, "sentence": sentence}
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def run(params: ExportParams, job: "Job") -> None:
     result_folder.finish(job.result, _record(params, done))
     job.answer.update(
         out=[str(path) for path in done.paths], kind=done.kind, report=done.report, confirmed=done.confirmed,
-        findings=[described(finding) for finding in done.findings],
+        findings=[finding.to_record() for finding in done.findings],
     )  # fmt: skip
 
 
@@ -167,27 +167,11 @@ def _require_answers(params: ExportParams, findings: "list[Finding]", progress: 
             raise UnsupportedError(finding.code, **dict(finding.fields))
     questions = [finding for finding in findings if finding.level == "confirm"]
     for finding in questions:
-        progress.warn(finding.code, str(described(finding)["sentence"]))
+        progress.warn(finding.code, str(finding.to_record()["sentence"]))
     for finding in questions:
         if not params.yes and finding.code not in params.confirmed:
             raise UnsupportedError(finding.code, **dict(finding.fields))
-    return [str(described(finding)["remark"]) for finding in questions]
-
-
-def described(finding: "Finding") -> dict[str, Any]:
-    """A finding for a record or a window: level, code, fields, its remark and its whole sentence.
-
-    Codes of a stranger's gate have no sentence here: they may bring ``sentence`` among their fields.
-    """
-    from tumordiff_core.sentences import SENTENCES
-
-    fields = dict(finding.fields)
-    if finding.code in SENTENCES:
-        sentence = SENTENCES[finding.code]
-        remark, whole = sentence.arrived.format(**fields), sentence.text(fields)
-    else:
-        remark = whole = str(fields.get("sentence", finding.code))
-    return {"level": finding.level, "code": finding.code, "fields": fields, "remark": remark, "sentence": whole}
+    return [str(finding.to_record()["remark"]) for finding in questions]
 
 
 def _taken_report(folder: Path) -> dict[str, Any]:
@@ -216,7 +200,7 @@ def _record(params: ExportParams, done: Exported) -> "Record":
     facts.update(kind=done.kind, to=params.to, exported=str(done.result.folder), confirmed=done.confirmed)
     agreed = set(params.confirmed)
     findings = [
-        {**described(f), "confirmed": f.level == "confirm", "answered_by": "hand" if f.code in agreed else "yes"}
+        {**f.to_record(), "confirmed": f.level == "confirm", "answered_by": "hand" if f.code in agreed else "yes"}
         for f in done.findings
     ]
     return result_folder.Record(
@@ -243,7 +227,7 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
     if exporter.preview and not refused:
         header = [list(row) for row in manager.load(exporter.preview)(result, options)]
     return {
-        "findings": [described(finding) for finding in findings], "header": header,
+        "findings": [finding.to_record() for finding in findings], "header": header,
         "figures": _plain(result.record.figures), "title": result.record.title,
         "files": len(result.record.sources) if header else 0,
     }  # fmt: skip
