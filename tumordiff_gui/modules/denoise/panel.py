@@ -157,6 +157,9 @@ class Panel(QWidget):
         self._list_series()
         refused = self._refused()
         self.controls.say_trouble(refused)
+        if refused:
+            self._result = None
+            self.controls.show_results([], None)
         results = [] if refused else self._list_results()
         if self._result is None and results:
             self._open(results[0])
@@ -471,14 +474,16 @@ class Panel(QWidget):
                 rows[view.result] = _result_text(str(view.record.params.get("model") or ""), view.ended_s)
         for entry in self._context.catalogue.results(self._at.study_uid) if self._at.study_uid else ():
             folder = Path(entry.folder)
-            if entry.kind == "denoised" and folder not in rows and self._is_of_series(folder):
+            if entry.kind == "denoised" and folder not in rows and self._is_of_series(entry, folder):
                 rows[folder] = _result_text(folder.parent.name, None)
         if self._result is not None and self._result.folder not in rows:
             rows[self._result.folder] = _result_text(str(self._result.record.model.get("name", "")), None)
         self.controls.show_results(list(rows.items()), None if self._result is None else self._result.folder)
         return list(rows)
 
-    def _is_of_series(self, folder: Path) -> bool:
+    def _is_of_series(self, entry: Any, folder: Path) -> bool:
+        if entry.series_uid:
+            return bool(entry.series_uid == self._at.series_uid)
         try:
             return self._at.series_uid in result_folder.open_result(folder).record.series_uids
         except TumorDiffError:
@@ -571,7 +576,7 @@ class Panel(QWidget):
         def put(wanted: str) -> None:
             self.showing.arrangement = wanted
             self.controls.layouts.button(_row_of(wanted)).setChecked(True)
-            self.showing.refresh()
+            self._refresh()
 
         title = strings.LAYOUT_STEP.format(title=LAYOUTS[_row_of(name)][1])
         self._context.undo.push(Command(title, lambda: put(name), lambda: put(before)))

@@ -210,7 +210,9 @@ class Showing(QObject):
         if chosen.truth_file is not None:
             folder = chosen.result.folder if chosen.result is not None else None
             self.measures.aim(folder, chosen.phase, source.picture.geometry.shape[0], chosen.truth_file)
-        self._show_figures()
+        if chosen.result is None:
+            self._show_figures()
+        self._last_slice = self.slice_index
         self._slice_moved()
 
     def _view_changed(self) -> None:
@@ -282,7 +284,7 @@ class Showing(QObject):
         codes = {str(f.get("code")) for f in chosen.result.record.findings} if chosen.result is not None else set()
         if chosen.result is None:
             badges.append(strings.PREVIEW_BADGE)
-        if "denoise.out_of_range" in codes or (chosen.result is None and self.out_of_range()):
+        if codes & {"denoise.out_of_range", "export.out_of_range"} or (chosen.result is None and self.out_of_range()):
             badges.append(strings.OUT_BADGE)
         if model is not None and not evaluated(model.card):
             badges.append(strings.UNEVALUATED_BADGE)

@@ -1,0 +1,517 @@
+"""Denoise: preview while one looks, the series as a job, pictures side by side, strength, steps, figures, findings."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QCursor
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QStyle, QStyleOptionSlider
+
+from tests.gui import fakes
+from tests.gui.hands import drag, wheel
+from tumordiff_core.jobs import events
+from tumordiff_core.jobs import folder as jobfolder
+from tumordiff_gui.background.jobs import Jobs
+from tumordiff_gui.modules.denoise.card import CardDialogue
+from tumordiff_gui.modules.denoise.stacks import Blend, Residual, Slices, Sum
+from tumordiff_gui.views.slice_view import SliceWidget
+
+UID = "1.2.1.1.1"
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def denoise(wiring: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The panel with two models installed and the first post-contrast phase of DEMO-001 T1 previewed."""
+    monkeypatch.setattr(Jobs, "_start_queued", lambda self: None)
+    fakes.install_model("small-1")
+    fakes.install_model("paper-1", family="paper-unet", evaluated=False)
+    wiring.context.desk.select("DEMO-001", "1.2.1.1", UID, 1)
+    wiring.show_module("denoise")
+    panel = wiring.panels["denoise"]
+    qtbot.waitUntil(lambda: previewed(panel))
+    return panel
+
+
+def previewed(panel: Any) -> bool:
+    index = panel.showing.slice_index
+    return index is not None and panel.showing.previews.stack(panel.model_name).has(index)
+
+
+def asked(wiring: Any, op: str) -> list[dict[str, Any]]:
+    return [body for body in wiring.context.warm.asked if body["op"] == op]
+
+
+def view(panel: Any, name: str) -> Any:
+    return panel.showing.views[name]
+
+
+def show_result(wiring: Any, panel: Any, qtbot: Any, folder: Path) -> None:
+    wiring.context.desk.choose_result(folder)
+    qtbot.waitUntil(lambda: panel.showing.chosen.result is not None and panel.showing.chosen.source is not None)
+    qtbot.waitUntil(lambda: panel.showing.measures.total > 0 and panel.showing.measures.done >= fakes.SHAPE[0])
+
+
+def worker(folder: Path) -> events.EventWriter:
+    (folder / "worker.1.json").write_text(json.dumps(jobfolder.worker_identity()))
+    return events.EventWriter(folder / "events.jsonl", 1)
+
+
+# looking
+
+
+def test_nothing_chosen_shows_the_way_to_browse(wiring: Any):
+    wiring.show_module("denoise")
+    QTest.mouseClick(wiring.grid.widget_of("empty").buttons[0], LEFT)
+    assert wiring.shown == "browse"
+
+
+def test_a_slice_is_previewed_with_its_badges_and_its_noise_level(wiring: Any, denoise: Any):
+    shown = view(denoise, "denoised")
+    assert shown.badge_words() == ("DERIVED", "PREVIEW")
+    index = denoise.showing.slice_index
+    expected = fakes.smooth(fakes.breast(1)[index].astype(np.float32))
+    np.testing.assert_allclose(shown.picture.values[(index,)], expected)
+    residual = view(denoise, "residual").picture.values[(index,)]
+    np.testing.assert_allclose(residual, (fakes.breast(1)[index] - expected) / 9.0, atol=1e-4)
+    assert "9" in denoise.controls.noise.text() and "5.0 %" in denoise.controls.noise.text()
+
+
+def test_the_wheel_brings_the_preview_of_the_next_slice_only(wiring: Any, denoise: Any, qtbot: Any):
+    before = denoise.showing.slice_index
+    for _ in range(4):
+        wheel(wiring.grid.widget_of("residual"), -1)
+    qtbot.waitUntil(lambda: previewed(denoise))
+    assert denoise.showing.slice_index == before + 4
+    assert [body["slice"] for body in asked(wiring, "slice")] == [before, before + 4]
+
+
+def test_all_views_share_place_and_zoom_and_the_residual_keeps_its_own_range(wiring: Any, denoise: Any):
+    original, residual = wiring.grid.widget_of("original"), wiring.grid.widget_of("residual")
+    drag(original, LEFT, (100, 100), (160, 130))
+    drag(residual, Qt.MouseButton.RightButton, (100, 100), (100, 60))
+    views = [view(denoise, name) for name in ("original", "denoised", "residual")]
+    assert len({(v.zoom.factor, v.zoom.offset, v.place.position_mm) for v in views}) == 1
+    assert views[0].zoom.factor > 1.2
+    assert views[0].grey.window == views[1].grey.window
+    assert views[2].grey.window == (0.0, 8.0)
+
+
+def test_holding_d_shows_the_original_until_it_is_let_go(wiring: Any, denoise: Any):
+    widget = wiring.grid.widget_of("denoised")
+    QCursor.setPos(widget.mapToGlobal(widget.rect().center()))
+    QTest.keyPress(wiring.window, Qt.Key.Key_D)
+    assert view(denoise, "denoised").picture is view(denoise, "original").picture
+    assert view(denoise, "denoised").badge_words() == ()
+    QTest.keyRelease(wiring.window, Qt.Key.Key_D)
+    assert view(denoise, "denoised").badge_words() == ("DERIVED", "PREVIEW")
+
+
+def test_another_phase_is_previewed_and_the_window_stays(wiring: Any, denoise: Any, qtbot: Any):
+    grey = view(denoise, "original").grey.window
+    QTest.mouseClick(denoise.controls.phases.button(2), LEFT)
+    qtbot.waitUntil(lambda: view(denoise, "original").picture.facts["phase"] == 2)
+    qtbot.waitUntil(lambda: previewed(denoise))
+    assert view(denoise, "original").grey.window == grey
+    assert view(denoise, "denoised").picture.facts["phase"] == 2
+
+
+def test_a_map_is_refused_in_a_sentence_and_cannot_be_run(wiring: Any, denoise: Any):
+    wiring.context.desk.select("DEMO-001", "1.2.1.1", "1.2.1.1.2", 0)
+    assert "SER" in denoise.controls.trouble.text()
+    assert not denoise.controls.run.isEnabled() and denoise.controls.run.toolTip()
+    assert wiring.grid.layout_shown.name == "denoise-empty"
+
+
+def test_a_visit_selected_as_a_whole_means_its_dynamic_series(wiring: Any, denoise: Any, qtbot: Any):
+    wiring.context.desk.select("DEMO-001", "1.2.1.3")
+    assert denoise._at.series_uid == "1.2.1.3.1"
+    qtbot.waitUntil(lambda: view(denoise, "original").picture is not None)
+    assert view(denoise, "original").picture.facts["time_point"] == "T3"
+
+
+def test_a_reader_that_fails_says_so_and_tries_again(wiring: Any, denoise: Any, qtbot: Any):
+    wiring.context.warm.failing_ops["phase"] = "the disk is away; a connected disk was expected; connect it"
+    wiring.context.desk.select("DEMO-001", "1.2.1.4", "1.2.1.4.1", 1)
+    qtbot.waitUntil(lambda: "disk is away" in view(denoise, "original").trouble)
+    wiring.context.warm.failing_ops.clear()
+    QTest.mouseClick(wiring.grid.widget_of("original").notice.again, LEFT)
+    qtbot.waitUntil(lambda: view(denoise, "original").picture is not None)
+    assert view(denoise, "original").trouble == ""
+
+
+def test_a_preview_that_fails_stands_over_the_denoised_view_with_its_details(wiring: Any, denoise: Any, qtbot: Any):
+    wiring.context.warm.failing_ops["slice"] = "the model does not fit; another was expected; choose one"
+    wheel(wiring.grid.widget_of("original"), -1)
+    qtbot.waitUntil(lambda: "does not fit" in view(denoise, "denoised").trouble)
+    assert view(denoise, "denoised").details == "a traceback" and view(denoise, "denoised").loading == ""
+    assert view(denoise, "original").trouble == ""
+
+
+def test_waiting_for_a_preview_is_said_in_the_view(wiring: Any, denoise: Any, qtbot: Any):
+    wiring.context.warm.held_ops.add("slice")
+    wheel(wiring.grid.widget_of("original"), -1)
+    qtbot.waitUntil(lambda: view(denoise, "denoised").loading == "preview of slice 13")
+
+
+# noise and model
+
+
+def test_a_given_level_is_previewed_again_and_too_much_noise_is_said(wiring: Any, denoise: Any, qtbot: Any):
+    editor = denoise.controls.form.editor("sigma")
+    editor.tick.click()
+    QTest.keyClicks(editor.editor.line, "60")
+    qtbot.waitUntil(lambda: previewed(denoise))
+    assert asked(wiring, "slice")[-1]["sigma"] == 60.0
+    assert "OUT OF TRAINED RANGE" in view(denoise, "denoised").badge_words()
+    assert "outside what small-1" in denoise.showing.said[0].text
+
+
+def test_an_unevaluated_model_says_so_beside_its_name_and_on_its_pictures(wiring: Any, denoise: Any, qtbot: Any):
+    denoise.choose_model("paper-1")
+    qtbot.waitUntil(lambda: previewed(denoise))
+    assert "unevaluated" in denoise.controls.model_note.text()
+    assert "UNEVALUATED" in view(denoise, "denoised").badge_words()
+
+
+def test_the_card_of_a_model_can_be_read_and_nothing_in_it_is_markup(wiring: Any, denoise: Any, qtbot: Any):
+    QTest.mouseClick(denoise.controls.card, LEFT)
+    dialogue = next(w for w in QApplication.topLevelWidgets() if isinstance(w, CardDialogue))
+    text = dialogue.text.toPlainText()
+    for expected in ("Tests of the window.", "Smooths <tiny> vessels.", "0.6 [0.4, 0.8] dB", "1001, 1002", "25.0 %"):
+        assert expected in text
+    dialogue.close()
+
+
+def test_without_any_model_the_way_to_one_is_said(wiring: Any, qtbot: Any):
+    wiring.context.desk.select("DEMO-001", "1.2.1.1", UID, 1)
+    wiring.show_module("denoise")
+    panel = wiring.panels["denoise"]
+    qtbot.waitUntil(lambda: view(panel, "original").picture is not None)
+    if panel._models:
+        pytest.skip("Models are shipped beside this test, so none being installed cannot be seen.")
+    assert "Train" in panel.controls.model_note.text()
+    assert not panel.controls.run.isEnabled()
+
+
+def test_both_networks_stand_side_by_side_on_the_same_slice(wiring: Any, denoise: Any, qtbot: Any):
+    QTest.mouseClick(denoise.controls.layouts.button(1), LEFT)
+    qtbot.waitUntil(lambda: {b["model"] for b in asked(wiring, "slice")} == {"small-1", "paper-1"})
+    index = denoise.showing.slice_index
+    qtbot.waitUntil(lambda: denoise.showing.previews.stack("paper-1").has(index))
+    ours, paper = (view(denoise, name).picture.values[(index,)] for name in ("ours", "paper"))
+    assert np.abs(ours - paper).max() > 1
+    assert "UNEVALUATED" in view(denoise, "paper").badge_words()
+    assert view(denoise, "ours_residual").grey.window == view(denoise, "paper_residual").grey.window == (0.0, 8.0)
+    wiring.do_undo()
+    assert wiring.grid.layout_shown.name == "denoise-compare"
+
+
+def test_without_the_papers_network_its_view_says_how_to_get_one(wiring: Any, denoise: Any):
+    (denoise._models["paper-1"].folder / "card.json").unlink()
+    denoise._list_models()
+    denoise.change_layout("models")
+    assert "paper preset" in view(denoise, "paper").trouble
+    if len(denoise._models) == 1:
+        assert "no model" in denoise.controls.model.toolTip()
+
+
+# the job
+
+
+def test_run_starts_a_job_with_what_the_form_says_and_previews_go_on(wiring: Any, denoise: Any, qtbot: Any):
+    denoise.controls.form.editor("samples").inner.setValue(4)
+    QTest.mouseClick(denoise.controls.run, LEFT)
+    job = wiring.context.jobs.active()[0]
+    assert job.record.inputs == (UID,)
+    assert {k: job.record.params[k] for k in ("input", "model", "samples", "strength", "sigma")} == {
+        "input": f"series:{UID}", "model": "small-1", "samples": 4, "strength": 1.0, "sigma": None,
+    }  # fmt: skip
+    assert "DEMO" not in job.record.title
+    assert not denoise.controls.run.isEnabled()
+    writer = worker(job.folder)
+    writer.write("started")
+    writer.write("progress", {"stage": "denoise", "done": 18, "total": 72, "left_s": 6.0})
+    qtbot.waitUntil(lambda: "denoise 18/72" in denoise.controls.progress.text(), timeout=3000)
+    assert "left 6 s" in denoise.controls.progress.text() and denoise.controls.bar.value() == 250
+    wheel(wiring.grid.widget_of("original"), -1)
+    qtbot.waitUntil(lambda: previewed(denoise))
+    fakes.make_result(job.folder / "result", samples=4)
+    writer.write("done")
+    writer.close()
+    qtbot.waitUntil(lambda: denoise.showing.chosen.result is not None, timeout=3000)
+    assert view(denoise, "denoised").badge_words() == ("DERIVED",)
+    assert wiring.grid.layout_shown.cell("spread") is not None
+    assert wiring.context.desk.result == job.folder / "result"
+    assert denoise.controls.run.isEnabled() and denoise.controls.export.isEnabled()
+
+
+def test_the_job_can_be_stopped_here(wiring: Any, denoise: Any, qtbot: Any):
+    QTest.mouseClick(denoise.controls.run, LEFT)
+    job = wiring.context.jobs.active()[0]
+    worker(job.folder).close()
+    wiring.context.jobs._now(job.id)
+    QTest.mouseClick(denoise.controls.stop, LEFT, pos=QPoint(8, denoise.controls.stop.height() // 2))
+    assert (job.folder / "stop").read_text() == "step"
+
+
+def test_a_job_that_fails_tells_its_sentence_and_its_details(wiring: Any, denoise: Any, qtbot: Any):
+    QTest.mouseClick(denoise.controls.run, LEFT)
+    job = wiring.context.jobs.active()[0]
+    writer = worker(job.folder)
+    writer.write("log", {"text": "a line of the log"})
+    writer.write("failed", {"code": "x", "sentence": "Memory is full; 2 GB were expected; close something."})
+    writer.close()
+    qtbot.waitUntil(lambda: "Memory is full" in denoise.controls.progress.text(), timeout=3000)
+    QTest.mouseClick(denoise.controls.details, LEFT)
+    assert "a line of the log" in wiring.dialogue.text.toPlainText()
+    wiring.dialogue.close()
+
+
+def test_eight_samples_are_one_click_away_where_uncertainty_would_stand(wiring: Any, denoise: Any):
+    QTest.mouseClick(wiring.grid.widget_of("no_spread").buttons[0], LEFT)
+    assert wiring.context.jobs.active()[0].record.params["samples"] == 8
+
+
+# results
+
+
+def test_a_result_stands_beside_its_source_with_figures_and_findings(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    folder = fakes.make_result(home / "r" / "result", samples=8)
+    show_result(wiring, denoise, qtbot, folder)
+    index = denoise.showing.slice_index
+    mean = fakes.smooth(np.stack([fakes.breast(k) for k in range(3)]).astype(np.float32))[1]
+    np.testing.assert_allclose(view(denoise, "denoised").picture.values[(index,)], mean[index])
+    assert view(denoise, "spread").picture.legend
+    texts = [said.text for said in denoise.showing.said]
+    assert any("5.31 cc" in t and "5.30 cc" in t and "0.991" in t for t in texts)
+    assert any("0.82 σ" in t for t in texts)
+    assert not any("truth" in t for t in texts)
+    assert not wiring.grid.widget_of("denoised").grab().isNull()
+
+
+def test_where_the_truth_is_known_it_stands_beside_and_slices_are_scored(
+    wiring: Any, denoise: Any, qtbot: Any, home: Path
+):
+    wiring.context.warm.truth_known = True
+    denoise._ask_truth()
+    show_result(wiring, denoise, qtbot, fakes.make_result(home / "r" / "result"))
+    assert view(denoise, "truth").badge_words() == ("SYNTHETIC",)
+    assert view(denoise, "original").title == "acquired (noisy)"
+    assert wiring.grid.layout_shown.cell("truth")
+    assert any("29.9 dB → 35.9 dB" in said.text for said in denoise.showing.said)
+
+
+def test_a_bar_of_the_histogram_goes_to_its_slices(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    show_result(wiring, denoise, qtbot, fakes.make_result(home / "r" / "result"))
+    chart = denoise.showing.figures.psnr
+    bar = next(b for b in range(14) if 4 in chart.members(b))
+    QTest.mouseClick(chart, LEFT, pos=chart.bar_rect(bar).center().toPoint())
+    assert denoise.showing.slice_index == 4
+    assert '<a href="9">10</a>' in denoise.showing.figures.links.text()
+    denoise.showing.figures.links.linkActivated.emit("9")
+    assert denoise.showing.slice_index == 9
+
+
+def test_an_alarm_jumps_to_its_place_and_alarms_of_other_phases_wait(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    place = {"slice": 7, "row": 40, "column": 50}
+    alarms = [
+        {"level": "confirm", "code": "x", "sentence": "Structure in the residual", "phase": 1, **place},
+        {"level": "confirm", "code": "x", "sentence": "Elsewhere", "phase": 2, **place},
+        {"level": "confirm", "code": "export.out_of_range"},
+    ]
+    show_result(wiring, denoise, qtbot, fakes.make_result(home / "r" / "result", findings=alarms))
+    texts = [said.text for said in denoise.showing.said]
+    assert any("trained range" in t for t in texts) and not any("Elsewhere" in t for t in texts)
+    row = next(r for r in denoise.controls._rows if "Structure" in r.text.text())
+    row.text.linkActivated.emit("go")
+    assert view(denoise, "original").index == (7, 40, 50) and view(denoise, "original").crosshair
+
+
+def test_strength_blends_without_asking_anybody_and_is_one_step_to_undo(
+    wiring: Any, denoise: Any, qtbot: Any, home: Path
+):
+    show_result(wiring, denoise, qtbot, fakes.make_result(home / "r" / "result"))
+    count, slider = len(wiring.context.warm.asked), denoise.controls.strength
+    option = QStyleOptionSlider()
+    slider.initStyleOption(option)
+    complex_, part = QStyle.ComplexControl.CC_Slider, QStyle.SubControl.SC_SliderHandle
+    handle = slider.style().subControlRect(complex_, option, part, slider).center()
+    drag(slider, LEFT, (handle.x(), handle.y()), (slider.width() / 2, handle.y()))
+    strength, index = denoise.showing.strength, denoise.showing.slice_index
+    assert 0.3 < strength < 0.7
+    original = fakes.breast(1)[index].astype(np.float32)
+    full = fakes.smooth(original)
+    shown = view(denoise, "denoised").picture.values[(index,)]
+    np.testing.assert_allclose(shown, original + strength * (full - original), atol=1e-3)
+    assert len(wiring.context.warm.asked) == count
+    assert f"strength {strength:.2f}" in view(denoise, "denoised").title
+    assert wiring.undo.history == [f"Strength {strength:.2f}"]
+    QTest.keyClick(wiring.window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert denoise.showing.strength == 1.0 and slider.value() == 100
+
+
+def test_a_strength_that_shall_be_exported_is_computed_on_demand(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    show_result(wiring, denoise, qtbot, fakes.make_result(home / "r" / "result"))
+    assert denoise.controls.keep.isHidden()
+    denoise.controls.strength.setValue(60)
+    QTest.mouseClick(denoise.controls.keep, LEFT)
+    assert wiring.context.jobs.active()[0].record.params["strength"] == 0.6
+
+
+def test_a_result_computed_at_half_strength_can_be_seen_at_full(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    show_result(wiring, denoise, qtbot, fakes.make_result(home / "r" / "result", strength=0.5))
+    assert denoise.controls.strength.value() == 50
+    denoise.controls.strength.setValue(100)
+    index = denoise.showing.slice_index
+    original = fakes.breast(1)[index].astype(np.float32)
+    expected = original + 2 * (fakes.smooth(original) - original)
+    np.testing.assert_allclose(view(denoise, "denoised").picture.values[(index,)], expected, atol=1e-2)
+
+
+def test_a_changed_form_makes_the_result_stale_and_update_runs_again(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    show_result(wiring, denoise, qtbot, fakes.make_result(home / "r" / "result"))
+    assert not view(denoise, "denoised").stale
+    denoise.controls.form.editor("seed").inner.setValue(5)
+    assert view(denoise, "denoised").stale
+    QTest.mouseClick(wiring.grid.widget_of("denoised").update_button, LEFT)
+    assert wiring.context.jobs.active()[0].record.params["seed"] == 5
+
+
+def test_a_result_of_an_unknown_series_shows_its_own_source(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    folder = fakes.make_result(home / "r" / "result", series_uid="9.9.9.1")
+    wiring.context.catalogue.series = lambda uid: (_ for _ in ()).throw(KeyError(uid))
+    show_result(wiring, denoise, qtbot, folder)
+    index = denoise.showing.slice_index
+    shown = view(denoise, "original").picture.values[(index,)]
+    np.testing.assert_allclose(shown, fakes.breast(1)[index], atol=0.5)
+    assert not denoise.controls.run.isEnabled()
+
+
+def test_a_damaged_result_is_said_in_a_sentence(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    folder = fakes.make_result(home / "r" / "result")
+    (folder / "arrays" / "mean.npy").write_bytes(b"not an array")
+    wiring.context.desk.choose_result(folder)
+    assert "mean.npy" in denoise.controls.trouble.text()
+
+
+def test_export_leads_to_the_export_of_this_result(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    folder = fakes.make_result(home / "r" / "result")
+    assert not denoise.controls.export.isEnabled() and denoise.controls.export.toolTip()
+    show_result(wiring, denoise, qtbot, folder)
+    went: list[Path | None] = []
+    wiring.actions.handle("app.export", lambda: went.append(wiring.context.desk.result), owner="test")
+    QTest.mouseClick(denoise.controls.export, LEFT)
+    assert went == [folder]
+
+
+# steps
+
+
+def test_sliders_go_through_both_processes_of_both_networks(wiring: Any, denoise: Any, qtbot: Any):
+    QTest.mouseClick(denoise.controls.layouts.button(2), LEFT)
+    qtbot.waitUntil(lambda: len(asked(wiring, "chain")) == 2)
+    strip = denoise.showing.strip
+    qtbot.waitUntil(lambda: "t 200" in strip.readouts["reverse"].text())
+    strip.sliders["reverse"].setFocus()
+    QTest.keyClick(strip.sliders["reverse"], Qt.Key.Key_Right)
+    assert strip.step == 1 and view(denoise, "step_ours").title == "small-1 · t 187"
+    assert "PREVIEW" in view(denoise, "step_paper").badge_words()
+    strip.sliders["forward"].setFocus()
+    QTest.keyClick(strip.sliders["forward"], Qt.Key.Key_End)
+    qtbot.waitUntil(lambda: asked(wiring, "chain")[-1]["direction"] == "forward")
+    qtbot.waitUntil(lambda: "σ 400" in strip.readouts["forward"].text())
+    assert strip.readouts["reverse"].text() == ""
+    index = denoise.showing.slice_index
+    noisy = view(denoise, "step_ours").picture.values[(index,)]
+    assert np.std(noisy - fakes.breast(1)[index]) > 200
+
+
+def test_steps_are_scored_where_the_truth_is_known(wiring: Any, denoise: Any, qtbot: Any):
+    wiring.context.warm.truth_known = True
+    denoise._ask_truth()
+    denoise.change_layout("steps")
+    qtbot.waitUntil(lambda: "PSNR 30.0 dB" in denoise.showing.strip.readouts["reverse"].text())
+
+
+def test_a_chain_that_fails_says_so_in_its_view(wiring: Any, denoise: Any, qtbot: Any):
+    wiring.context.warm.failing_ops["chain"] = "the chain broke; steps were expected; try again"
+    denoise.change_layout("steps")
+    qtbot.waitUntil(lambda: "chain broke" in view(denoise, "step_ours").trouble)
+
+
+# what must never happen
+
+
+def test_a_new_picture_is_never_drawn_as_an_old_one(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    show_result(wiring, denoise, qtbot, fakes.make_result(home / "r" / "result"))
+    widget = wiring.grid.widget_of("denoised")
+    assert isinstance(widget, SliceWidget)
+    for value in (100, 40, 0, 70, 30, 100):
+        for passing in range(5):
+            denoise.controls.strength.setValue((value + passing) % 100)
+        denoise.controls.strength.setValue(value)
+        drawn = np.array(widget._grey(denoise.showing.slice_index).constBits(), copy=True)
+        widget._grey_key = ()
+        fresh = np.array(widget._grey(denoise.showing.slice_index).constBits(), copy=True)
+        assert np.array_equal(drawn, fresh)
+
+
+def test_both_forms_open_without_the_engine(tmp_path: Path):
+    script = (
+        "import sys\n"
+        "from PySide6.QtWidgets import QApplication\n"
+        "app = QApplication([])\n"
+        "from tumordiff_core.plugins import manager\n"
+        "from tumordiff_gui.forms.form import Form\n"
+        "import tumordiff_gui.modules.denoise.panel, tumordiff_gui.modules.train.panel\n"
+        "for task in ('denoise', 'train'):\n"
+        "    assert Form(manager.load(manager.task(task).params)).values()\n"
+        "heavy = {'torch', 'lightning', 'SimpleITK', 'pydicom', 'scipy', 'skimage'} & set(sys.modules)\n"
+        "print(sorted(heavy))\n"
+    )
+    import os
+
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "TUMORDIFF_HOME": str(tmp_path)}
+    told = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert told.stdout.strip() == "[]"
+
+
+# stacks
+
+
+@given(st.floats(0, 1), st.floats(0.1, 50), st.integers(0, 2**31))
+def test_residual_of_a_blend_is_strength_times_the_full_residual(strength: float, sigma: float, seed: int):
+    original, denoised = np.random.default_rng(seed).normal(100, 20, (2, 3, 4, 5)).astype(np.float32)
+    blend = Blend(original, denoised, strength)
+    whole = Residual(original, denoised, sigma)[1]
+    np.testing.assert_allclose(Residual(original, blend, sigma)[1], strength * whole, atol=2e-3 / sigma)
+    np.testing.assert_allclose(Blend(original, denoised, 0.0)[(slice(None),)], original)
+    np.testing.assert_allclose(Sum(denoised, original - denoised)[2], original, atol=1e-4)
+
+
+@given(st.floats(0.05, 1), st.integers(0, 2**31))
+def test_full_strength_is_recovered_from_a_result_at_any_strength(computed: float, seed: int):
+    original, full = np.random.default_rng(seed).normal(100, 20, (2, 2, 3, 3)).astype(np.float32)
+    mean = np.asarray(Blend(original, full, computed)[(slice(None),)])
+    np.testing.assert_allclose(Blend(original, mean, 1 / computed)[0], full[0], atol=0.05)
+
+
+def test_single_slices_are_unknown_until_they_come_and_a_residual_draws_nothing_there():
+    stack = Slices((3, 2, 2))
+    stack.put(1, np.ones((2, 2), np.float32))
+    assert np.isnan(stack[0]).all() and stack[(1, 0, 0)] == 1
+    assert stack[(slice(None), 0)].shape == (3, 2)
+    with pytest.raises(ValueError, match="no slice"):
+        stack.put(0, np.ones((3, 2)))
+    assert np.array_equal(Residual(np.ones((3, 2, 2)), stack, 1.0)[0], np.zeros((2, 2)))
