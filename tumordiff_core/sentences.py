@@ -216,10 +216,14 @@ SENTENCES: dict[str, Sentence] = {
         "{name} is a mosaic without a count of slices", "the maker's private tag was expected", "export single slices"
     ),
     "dicom.bit_layout": Sentence(
-        "the high bit is {high}", "the last of {bits} stored bits was expected", "values were cut to these bits; check them"
+        "the high bit is {high}",
+        "the last of {bits} stored bits was expected",
+        "values were cut to these bits; check them",
     ),
     "dicom.negative": Sentence(
-        "{percent} % of the values are negative", "MR values above 0 were expected", "check the signedness of the series"
+        "{percent} % of the values are negative",
+        "MR values above 0 were expected",
+        "check the signedness of the series",
     ),
     "dicom.mixed_formats": Sentence(
         "the slices use {count} pixel formats", "one format was expected", "each was read in its own; check the values"
@@ -297,7 +301,9 @@ SENTENCES: dict[str, Sentence] = {
         "{description} is no derived map", "a SER or PE map was expected", "choose a series that ends in SER or PE"
     ),
     "clinical.unreadable": Sentence(
-        "{name} could not be read as a table", "an undamaged workbook or CSV file was expected", "save it again as .xlsx"
+        "{name} could not be read as a table",
+        "an undamaged workbook or CSV file was expected",
+        "save it again as .xlsx",
     ),
     "series.is_mask": Sentence(
         "{description} is a mask", "measured images were expected", "choose the series it belongs to"
@@ -310,7 +316,9 @@ SENTENCES: dict[str, Sentence] = {
     "series.no_mask": Sentence(
         "this study records no mask {label}", "a recorded mask was expected", "index the study's mask files"
     ),
-    "reader.unknown": Sentence("the reader was asked for {found}", "one of {known} was expected", "ask for one of these"),
+    "reader.unknown": Sentence(
+        "the reader was asked for {found}", "one of {known} was expected", "ask for one of these"
+    ),
     "reader.no_memory": Sentence(
         "reading this needs more memory than the {limit_gb} GB allowed",
         "a smaller image was expected",
