@@ -1,0 +1,129 @@
+"""What a denoising job says of input it cannot use, and what it makes of input that only looks odd."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.generators import tiny_model
+from tumordiff_core import files, paths
+from tumordiff_core.jobs import events, worker
+from tumordiff_core.jobs import folder as jobs
+from tumordiff_core.result_folder import open_result
+
+
+@pytest.fixture
+def models(home: Path) -> Path:
+    tiny_model.make(paths.models())
+    return paths.models()
+
+
+def denoised(values: Any, place: Path, **params: Any) -> Path:
+    """A job on a .npy stack, run to its end with an untrained network; the source is untouched."""
+    source = place / "stack.npy"
+    np.save(source, values)
+    before = files.sha256(source)
+    folder = jobs.new_job("denoise", {"input": str(source), "model": "tiny", "uncertainty": False, **params})
+    worker.main(folder)
+    assert files.sha256(source) == before
+    return folder
+
+
+def tissue(shape: tuple[int, ...] = (3, 48, 48), noise: float = 3.0) -> Any:
+    rng = np.random.default_rng(0)
+    image = np.zeros(shape)
+    image[..., 12:40, 8:40] = 100
+    return np.abs(image + rng.normal(0, noise, shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda v: np.full_like(v, 7), "All values of the images are"),
+        (lambda v: np.where(np.indices(v.shape)[2] == 3, np.nan, v), "not numbers"),
+        (lambda v: np.where(np.indices(v.shape)[2] == 3, np.inf, v), "not numbers"),
+        (lambda v: np.zeros_like(v), "All values of the images are"),
+    ],
+    ids=["constant", "nan", "infinite", "black"],
+)
+def test_values_that_hold_no_picture_are_refused_in_a_sentence(models, tmp_path, change, says):
+    folder = denoised(change(tissue()), tmp_path)
+    assert jobs.state(folder) == "failed"
+    assert says in str(jobs.failure(folder))
+    assert not (folder / "result").exists()
+    assert not (folder / "result.part").exists()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        tissue() - 40,
+        np.where(tissue() < 20, 0, tissue()),
+        tissue((1, 48, 48)),
+        np.where(np.indices((3, 48, 48))[0] == 1, 50, tissue()),
+        tissue().round().astype(np.int16),
+    ],
+    ids=["negative", "zeroed air", "one slice", "a constant slice", "integers"],
+)
+def test_odd_but_usable_values_are_denoised(models, tmp_path, values):
+    folder = denoised(values, tmp_path)
+    assert jobs.state(folder) == "done", jobs.failure(folder)
+    mean = open_result(folder / "result").array("mean")
+    assert mean.shape == (1, *values.shape)
+    assert np.isfinite(mean).all()
+
+
+def test_one_voxel_ends_with_a_sentence_and_not_with_a_mistake(models, tmp_path):
+    folder = denoised(np.full((1, 1, 1), 5, np.float32), tmp_path)
+    assert jobs.state(folder) == "failed"
+    assert "our mistake" not in str(jobs.failure(folder)).lower()
+
+
+def test_a_level_of_zero_returns_the_input_bit_for_bit(models, tmp_path):
+    values = tissue()
+    folder = denoised(values, tmp_path, sigma=0)
+    assert np.array_equal(open_result(folder / "result").array("mean")[0], values)
+
+
+def test_noise_beyond_the_trained_range_is_said(models, tmp_path):
+    folder = denoised(tissue(), tmp_path, sigma=60)
+    said = [e for e in events.read_all(folder) if e["kind"] == "warning"]
+    assert [e["code"] for e in said] == ["denoise.out_of_range"]
+
+
+def test_weights_of_another_network_are_refused(models, tmp_path):
+    card = models / "tiny" / "card.json"
+    record = json.loads(card.read_text("utf-8"))
+    record["architecture"]["arguments"]["widths"] = [16, 32]
+    card.write_text(json.dumps(record), "utf-8")
+    folder = denoised(tissue(), tmp_path)
+    assert jobs.state(folder) == "failed"
+    assert "do not fit" in str(jobs.failure(folder))
+
+
+LARGE = """
+import numpy as np, resource, sys, torch
+torch.set_num_threads(1)
+from tumordiff_core import model_cards
+from tumordiff_core.engine import denoise, weights
+from tumordiff_core.progress import Progress
+from pathlib import Path
+model = weights.load(model_cards.read(Path(sys.argv[1])))
+image = np.random.default_rng(0).random((1, 4096, 4096), dtype=np.float32)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+out = denoise.denoise_stack(model, image, denoise.NoiseLevel(0.1), progress=Progress())
+assert np.isfinite(out).all()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_a_slice_of_4096_by_4096_is_denoised_in_two_gigabytes(models):
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE, str(models / "tiny")], capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) < 2048
