@@ -54,9 +54,8 @@ def folder_row(made: sqlite3.Connection, root: int, path: str, shown: str = "") 
     return row[0]
 
 
-def unchanged(listing: Listing) -> bool:
+def unchanged(made: sqlite3.Connection, listing: Listing) -> bool:
     """Whether a folder's listing is the one already known; then it counts as visited."""
-    made = database.connection()
     row = made.execute(
         "SELECT id FROM folders WHERE path=? AND digest=?", (stored.to_stored(listing.path), listing.digest())
     ).fetchone()

@@ -127,13 +127,12 @@ class _Import:
 
     def find_folder(self, top: Path, *, shown: str = "", root: int | None = None) -> None:
         row = entering.root_for(str(top), "folder") if root is None else root
-        files = 0
+        made = database.connection()
         for found in walking.walk(str(top)):
-            files += len(found.files)
             self.progress.advance(len(found.files))
-            if not entering.unchanged(found):
+            if not entering.unchanged(made, found):
                 entering.enter_listing(row, found, shown=shown)
-            index = next((name for name, _, _ in found.files if name.upper() == dicomdir.NAME), None)
+            index = next((f[0] for f in found.files if len(f[0]) == 8 and f[0].upper() == dicomdir.NAME), None)
             if index is not None:
                 self.find_missing_of(Path(found.path, index), row)
         entering.leave_unvisited(str(top))

@@ -5,7 +5,7 @@ Follows symbolic links, so every (device, inode) of a folder is entered once; so
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -21,8 +21,7 @@ class Listing:
 
     def digest(self) -> bytes:
         """16 bytes that differ when a name, a size or a time differs."""
-        text = "\n".join(f"{name}\0{size}\0{mtime_ns}" for name, size, mtime_ns in self.files)
-        return blake2b(("\0".join(self.odd) + text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        return blake2b(repr((self.odd, self.files)).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def walk(top: str) -> Iterator[Listing]:
@@ -34,13 +33,12 @@ def walk(top: str) -> Iterator[Listing]:
         listing = Listing(path)
         below: list[str] = []
         try:
-            facts = os.stat(path)  # noqa: PTH116 - millions of them
+            facts = os.stat(path)  # noqa: PTH116 - hundreds of thousands of them
             if (facts.st_dev, facts.st_ino) in entered:
                 continue
             entered.add((facts.st_dev, facts.st_ino))
             with os.scandir(path) as entries:
-                for entry in entries:
-                    _sort_out(entry, listing, below)
+                _sort_out(entries, listing, below)
         except OSError as error:
             listing.trouble = error.strerror or "no access"
         listing.files.sort()
@@ -49,16 +47,19 @@ def walk(top: str) -> Iterator[Listing]:
         yield listing
 
 
-def _sort_out(entry: "os.DirEntry[str]", listing: Listing, below: list[str]) -> None:
-    try:
-        if entry.is_dir():
-            below.append(entry.path)
-            return
-        facts = entry.stat()
-    except OSError:
-        listing.odd.append(entry.name)
-        return
-    if stat.S_ISREG(facts.st_mode):
-        listing.files.append((entry.name, facts.st_size, facts.st_mtime_ns))
-    else:
-        listing.odd.append(entry.name)
+def _sort_out(entries: "Iterable[os.DirEntry[str]]", listing: Listing, below: list[str]) -> None:
+    # One loop without calls of our own: this is nearly all that a rescan of an unchanged disk does.
+    keep = listing.files.append
+    for entry in entries:
+        try:
+            if entry.is_dir():
+                below.append(entry.path)
+                continue
+            facts = entry.stat()
+        except OSError:
+            listing.odd.append(entry.name)
+            continue
+        if stat.S_ISREG(facts.st_mode):
+            keep((entry.name, facts.st_size, facts.st_mtime_ns))
+        else:
+            listing.odd.append(entry.name)
