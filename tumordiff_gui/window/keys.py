@@ -7,8 +7,10 @@ from shiboken6 import isValid
 
 from tumordiff_gui.actions import Actions
 from tumordiff_gui.views.grid import Grid
+from tumordiff_gui.views.slice_view import SliceWidget
 
 _SHIFTED_DIGITS = dict(zip("!@#$%^&*(", "123456789", strict=True))
+_MOVING = frozenset({"Left", "Right", "Up", "Down", "Home", "End", "PgUp", "PgDown"})
 _TEXT = (QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox)
 _MODIFIER_KEYS = {Qt.Key.Key_Shift, Qt.Key.Key_Control, Qt.Key.Key_Alt, Qt.Key.Key_Meta, Qt.Key.Key_AltGr}
 
@@ -101,9 +103,16 @@ class Keys(QObject):
             return None
         if text in self._window_keys:
             return self._window_keys[text]
+        if text in _MOVING and self._moves_itself(watched):
+            return None
         if text in self._view_keys and self._views_meant(watched):
             return self._view_keys[text]
         return None
+
+    def _moves_itself(self, watched: QWidget) -> bool:
+        """Whether the focus is on a slider or chart of the picture area, which arrows move."""
+        inside = watched is not self._grid and self._grid.isAncestorOf(watched)
+        return inside and not isinstance(watched, SliceWidget) and watched.focusPolicy() != Qt.FocusPolicy.NoFocus
 
     def _views_meant(self, watched: QWidget) -> bool:
         """Whether a view key is meant: the pointer or the focus is in the picture area."""

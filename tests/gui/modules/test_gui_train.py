@@ -19,6 +19,7 @@ from tumordiff_gui.modules.train.charts import best_epoch
 from tumordiff_gui.views.chart import round_log_ticks
 
 LEFT = Qt.MouseButton.LeftButton
+PATIENCE_MS = 20_000
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def train(wiring: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(Jobs, "_start_worker", lambda self, view: None)
     wiring.show_module("train")
     panel = wiring.panels["train"]
-    qtbot.waitUntil(lambda: "31 patients" in panel.counts.text())
+    qtbot.waitUntil(lambda: "31 patients" in panel.counts.text(), timeout=PATIENCE_MS)
     return panel
 
 
@@ -67,11 +68,11 @@ def test_the_split_is_shown_by_patient_before_anything_starts(wiring: Any, train
 def test_data_that_cannot_be_read_are_said_and_keep_the_start_back(wiring: Any, train: Any, qtbot: Any):
     wiring.context.warm.failing_ops["split"] = "pack.npz is no pack; a pack of slices was expected; choose another"
     QTest.keyClicks(train.data, "/nowhere/pack.npz")
-    qtbot.waitUntil(lambda: "no pack" in train.counts.text())
+    qtbot.waitUntil(lambda: "no pack" in train.counts.text(), timeout=PATIENCE_MS)
     assert not train.start.isEnabled() and train.start.toolTip()
     wiring.context.warm.failing_ops.clear()
     train.data.clear()
-    qtbot.waitUntil(lambda: train.start.isEnabled())
+    qtbot.waitUntil(lambda: train.start.isEnabled(), timeout=PATIENCE_MS)
 
 
 def test_start_makes_a_job_of_what_the_form_says(wiring: Any, train: Any):
@@ -110,7 +111,7 @@ def test_curves_epoch_pace_and_time_left_are_live(wiring: Any, train: Any, qtbot
     epochs(writer, 5)
     writer.write("stage", {"stage": "train", "total": 12000})
     writer.write("progress", {"stage": "train", "done": 1000, "total": 12000, "left_s": 5500.0})
-    qtbot.waitUntil(lambda: "epoch 6/60" in train.progress.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "epoch 6/60" in train.progress.text(), timeout=PATIENCE_MS)
     text = train.progress.text()
     assert ("0.5 s/step" in text and "left 1 h 32 min" in text) or "left 92 min" in text or "1 h" in text
     assert "lr 2.0e-04" in text and "best epoch 3" in text
@@ -125,7 +126,7 @@ def test_curves_epoch_pace_and_time_left_are_live(wiring: Any, train: Any, qtbot
 def test_stop_after_the_epoch_and_stop_now_write_their_words(wiring: Any, train: Any, qtbot: Any):
     view, writer = started(train)
     writer.close()
-    qtbot.waitUntil(lambda: view.state == "running", timeout=5000)
+    qtbot.waitUntil(lambda: view.state == "running", timeout=PATIENCE_MS)
     QTest.mouseClick(train.stop_epoch, LEFT)
     assert (view.folder / "stop").read_text() == "epoch"
     assert not train.stop_epoch.isEnabled()
@@ -138,7 +139,7 @@ def test_a_stopped_run_is_resumed_from_its_epoch(wiring: Any, train: Any, qtbot:
     epochs(writer, 4)
     writer.write("stopped", {"resumable": True})
     writer.close()
-    qtbot.waitUntil(lambda: train.resume.isVisible(), timeout=5000)
+    qtbot.waitUntil(lambda: train.resume.isVisible(), timeout=PATIENCE_MS)
     assert train.resume.text() == "Resume from epoch 4"
     assert "stopped after epoch 4" in train.progress.text()
     resumed: list[str] = []
@@ -151,7 +152,7 @@ def test_a_failed_run_tells_its_sentence_and_is_tried_again_as_a_new_job(wiring:
     view, writer = started(train)
     writer.write("failed", {"code": "x", "sentence": "No validation patient; three were expected; add patients."})
     writer.close()
-    qtbot.waitUntil(lambda: "No validation patient" in train.note.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "No validation patient" in train.note.text(), timeout=PATIENCE_MS)
     assert train.details.isVisible() and not train.resume.isVisible()
     QTest.mouseClick(train.retry, LEFT)
     assert train._view().record.parent == view.id
@@ -171,7 +172,7 @@ def test_a_finished_model_is_installed_and_chosen_in_denoise(wiring: Any, train:
     left_model(view)
     writer.write("done")
     writer.close()
-    qtbot.waitUntil(lambda: train.install.isVisible(), timeout=5000)
+    qtbot.waitUntil(lambda: train.install.isVisible(), timeout=PATIENCE_MS)
     assert "0.1" in train.model.text()
     QTest.mouseClick(train.install, LEFT)
     assert model_cards.find("my-model").folder.parent.name == "models"
@@ -188,7 +189,7 @@ def test_a_model_whose_weights_changed_is_not_installed(wiring: Any, train: Any,
     (view.folder / "result" / "model" / "my-model" / "weights.safetensors").write_bytes(b"other")
     writer.write("done")
     writer.close()
-    qtbot.waitUntil(lambda: train.install.isVisible(), timeout=5000)
+    qtbot.waitUntil(lambda: train.install.isVisible(), timeout=PATIENCE_MS)
     QTest.mouseClick(train.install, LEFT)
     assert train.note.isVisible() and train.note.text()
     assert train.install.isVisible()
@@ -199,7 +200,7 @@ def test_runs_of_before_can_be_looked_at_again(wiring: Any, train: Any, qtbot: A
     epochs(writer, 2)
     writer.write("stopped", {"resumable": True})
     writer.close()
-    qtbot.waitUntil(lambda: first.state == "stopped", timeout=5000)
+    qtbot.waitUntil(lambda: first.state == "stopped", timeout=PATIENCE_MS)
     second, writer = started(train)
     writer.close()
     assert train._view() is second and train.charts.loss._lines == ()
@@ -224,7 +225,7 @@ def test_a_result_of_train_is_shown_by_its_run(wiring: Any, train: Any, qtbot: A
     left_model(view)
     writer.write("done")
     writer.close()
-    qtbot.waitUntil(lambda: view.state == "done", timeout=5000)
+    qtbot.waitUntil(lambda: view.state == "done", timeout=PATIENCE_MS)
     _, other = started(train)
     other.close()
     wiring.context.desk.choose_result(Path(view.folder / "result"))

@@ -33,7 +33,7 @@ class Said:
 
 def of_record(record: Record, phase: int) -> list[Said]:
     """Everything a result's record says, for the phase that is shown."""
-    return [*_tumour(record), *noise_of(record, phase), *_findings(record, phase)]
+    return [*_tumour(record), *noise_of(record, phase), *_doubt(record, phase), *_findings(record, phase)]
 
 
 def _tumour(record: Record) -> list[Said]:
@@ -49,7 +49,8 @@ def _tumour(record: Record) -> list[Said]:
         rule=strings.RULES.get(str(figures.get("rule")), str(figures.get("rule"))),
     )  # fmt: skip
     said = [Said(text)]
-    if abs(change) > FTV_LIMIT_PERCENT:
+    asked = any(str(one.get("code")) == "export.ftv_moved" for one in record.findings)
+    if abs(change) > FTV_LIMIT_PERCENT and not asked:
         said.append(Said(strings.FTV_MOVED.format(limit=FTV_LIMIT_PERCENT), "warning"))
     for one in figures.get("published") or []:
         value = one.get("ftv_cc", one.get("value_cc", one.get("value")))
@@ -77,6 +78,15 @@ def noise_of(record: Record, phase: int) -> list[Said]:
         sigma=number(sigma), low=number(ends[0]), high=number(ends[1]),
         estimator=strings.ESTIMATORS.get(estimator, estimator),
     ))]  # fmt: skip
+
+
+def _doubt(record: Record, phase: int) -> list[Said]:
+    """What the model itself expects to have gained, where the job asked it."""
+    rows = record.figures.get("doubt") or []
+    gain = rows[phase].get("expected_psnr_gain_db") if phase < len(rows) else None
+    if not isinstance(gain, int | float) or not math.isfinite(gain):
+        return []
+    return [Said(strings.DOUBT_SENTENCE.format(gain=strings.DB.format(value=gain)))]
 
 
 def _findings(record: Record, phase: int) -> list[Said]:

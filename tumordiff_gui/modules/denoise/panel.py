@@ -19,7 +19,7 @@ from tumordiff_gui.modules.denoise import composing, findings, strings
 from tumordiff_gui.modules.denoise.card import CardDialogue, evaluated, is_paper
 from tumordiff_gui.modules.denoise.composing import Source
 from tumordiff_gui.modules.denoise.controls import FORM_FIELDS, LAYOUTS, Controls
-from tumordiff_gui.modules.denoise.showing import OFFERED_SAMPLES, Showing
+from tumordiff_gui.modules.denoise.showing import Showing
 from tumordiff_gui.modules.denoise.stacks import Sum
 from tumordiff_gui.state.desk import Selection
 from tumordiff_gui.state.slice_view import Picture, SliceView
@@ -72,7 +72,7 @@ class Panel(QWidget):
         controls.finding_chosen.connect(showing.jump)
         showing.told.connect(lambda: controls.show_findings(showing.said))
         showing.levelled.connect(self._tell_noise)
-        showing.samples_wanted.connect(self._run_with_samples)
+        showing.spread_wanted.connect(self._run_with_spread)
         showing.browse_wanted.connect(lambda: context.desk.show_module("browse"))
         for view in showing.views.values():
             view.phase_wanted.connect(self.show_phase)
@@ -414,8 +414,8 @@ class Panel(QWidget):
             self._result_picked(None)
         self._refresh_buttons()
 
-    def _run_with_samples(self) -> None:
-        self.controls.form.set({"samples": OFFERED_SAMPLES})
+    def _run_with_spread(self) -> None:
+        self.controls.form.set({"uncertainty": True})
         self.run()
 
     def _update(self, model: SliceView) -> None:

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from tumordiff_gui.context import Context
 
 PREVIEW_AFTER_MS, CHAIN_AFTER_MS = 40, 180
-OFFERED_SAMPLES = 8
-ARRANGEMENTS = ("compare", "models", "steps")
+OUT_CODES = frozenset({"denoise.out_of_range", "export.out_of_range"})
 
 
 @dataclass
@@ -66,12 +65,12 @@ class Showing(QObject):
     -------
     told : the findings changed; ask ``said``
     levelled : the noise level of the phase is known; ask ``previews.level``
-    samples_wanted, browse_wanted : the buttons of the empty places
+    spread_wanted, browse_wanted : the buttons of the empty places
     """
 
     told = Signal()
     levelled = Signal()
-    samples_wanted = Signal()
+    spread_wanted = Signal()
     browse_wanted = Signal()
 
     def __init__(self, context: "Context", parent: QWidget) -> None:
@@ -90,7 +89,7 @@ class Showing(QObject):
         self.figures, self.strip = Figures(), Steps(CHAIN_STEPS - 1)
         self.no_spread = Placeholder(
             "blur", strings.NO_SPREAD,
-            (strings.DRAW_SAMPLES.format(count=OFFERED_SAMPLES), self.samples_wanted.emit),
+            (strings.RUN_WITH_SPREAD, self.spread_wanted.emit),
             hint=strings.NO_SPREAD_HINT,
         )  # fmt: skip
         self.empty = Placeholder(

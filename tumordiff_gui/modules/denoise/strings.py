@@ -78,9 +78,9 @@ HELD = "original (D held)"
 NO_PAPER = (
     "The seed paper's network is not installed; a model of its family was expected; train one with the paper preset."
 )
-NO_SPREAD = "No uncertainty yet"
-NO_SPREAD_HINT = "It is the spread of posterior samples: each sample is one clean slice that fits the noisy one."
-DRAW_SAMPLES = "Run with {count} samples"
+NO_SPREAD = "Uncertainty comes with the series"
+NO_SPREAD_HINT = "It says how much the clean picture may differ and still fit the noisy one; the job computes it."
+RUN_WITH_SPREAD = "Run with uncertainty"
 
 FIGURES = "Figures"
 FIGURES_EMPTY = "Figures come with the result of the whole series."
@@ -103,13 +103,14 @@ FTV_SENTENCE = "Tumour volume {before} as acquired, {after} denoised ({change});
 RULES = {"recorded": "the study's own", "assumed": "assumed, the study recorded none"}
 FTV_MOVED = "Tumour volume moved by more than {limit:g} %: look at the residual before you rely on it."
 FTV_NONE = "No tumour volume: three phases were expected."
+DOUBT_SENTENCE = "Expected gain {gain} over the acquired phase, by the model's own account and without a reference."
 PUBLISHED = "Published volume: {value}."
 NOISE_SENTENCE = "Noise {sigma} ({low} – {high}) in the units of the series, from {estimator}."
 TRUTH_SENTENCE = "Against the truth: PSNR {before} → {after}, mean over {count} slices with tissue."
 WORSE_SENTENCE = "{count} of {total} slices are worse than the acquired ones: {links}."
 RESIDUAL_SENTENCE = "The residual holds {size:.2f} σ in tissue; neighbours correlate by {lag1:+.2f}."
 RESIDUAL_LEGEND = "What was taken away, in units of noise: it should look like noise, without edges or the lesion."
-SPREAD_LEGEND = "Where samples disagree the picture is less certain; it does not say that the mean is right."
+SPREAD_LEGEND = "Bright: other clean pictures would fit as well. Dark does not say that the picture is right."
 STALE = "The form says something else than this result was made with."
 ALARM_JUMP = "{sentence} [slice {number}]"
 SAID_BY_JOB = "The job said: {sentence}"
