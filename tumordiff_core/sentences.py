@@ -524,6 +524,11 @@ SENTENCES: dict[str, Sentence] = {
         "the measured level was expected",
         "denoise at that level, or confirm (--yes)",
     ),
+    "export.power_unexpected": Sentence(
+        "{found} % of the noise's power was taken away",
+        "{expected} % was expected of this model at this level",
+        "check the noise level, then confirm (--yes)",
+    ),
     "export.phases_uneven": Sentence(
         "{least_percent} % of the noise went from phase {phase}, {most_percent} % from another",
         "all phases alike were expected",

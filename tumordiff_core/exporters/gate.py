@@ -11,7 +11,7 @@ from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.plugins.specs import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tumordiff_core.result_folder import Record, Result
 
@@ -29,6 +29,8 @@ SER_SHIFT = 0.02
 LESION_SD = 3.0
 GRADIENT = 0.1
 LEVEL_FACTOR = 1.25
+POWER_FACTOR = 1.5
+"""By how much the power of what was taken away may differ from what the model's own response predicts."""
 UNEVEN = 0.5
 LEAST_REMOVED = 0.1
 """Less removed than this share of the noise is no denoising; nothing is said about its evenness."""
@@ -166,12 +168,22 @@ def _level(record: "Record", gate: "Figures") -> list[Finding]:
         if used and measured and not 1 / LEVEL_FACTOR <= used / measured <= LEVEL_FACTOR:
             found.append(_ask("export.level_differs", used=f"{used:.3g}", measured=f"{measured:.3g}"))
             break
+    found += _power(record.figures.get("doubt") or [])
     removed = gate.get("residual_rms") or []
     if removed and max(removed) > LEAST_REMOVED and min(removed) < UNEVEN * max(removed):
         least, most = min(removed), max(removed)
         shares = {"least_percent": f"{100 * least:.0f}", "most_percent": f"{100 * most:.0f}"}
         found.append(_ask("export.phases_uneven", phase=removed.index(least) + 1, **shares))
     return found
+
+
+def _power(phases: "Sequence[Figures]") -> list[Finding]:
+    """A model that works at another level than the noise takes more or less than its own response predicts."""
+    for phase in phases:
+        power, expected = phase.get("residual_power"), phase.get("residual_power_expected")
+        if power and expected and not 1 / POWER_FACTOR <= power / expected <= POWER_FACTOR:
+            return [_ask("export.power_unexpected", found=f"{100 * power:.0f}", expected=f"{100 * expected:.0f}")]
+    return []
 
 
 def _domain(gate: "Figures") -> list[Finding]:

@@ -22,11 +22,11 @@ PART = np.s_[28:54, 70:214, 60:230]
 BLUR = {"export.rim_changed", "export.structure_in_lesion", "export.edges_in_residual"}
 
 
-def record(figures: dict[str, Any], **changes: Any) -> Record:
+def record(found: dict[str, Any], **changes: Any) -> Record:
     fields: dict[str, Any] = {
-        "kind": "denoised", "provenance": "derived", "figures": {"gate": figures},
+        "kind": "denoised", "provenance": "derived", "figures": {"gate": found},
         "facts": {"role": "dynamic", "modality": "MR", "phases": 3}, "phase_s": [None, None, None],
-        "noise": {"sigma": figures.get("sigma_measured", [])},
+        "noise": {"sigma": found.get("sigma_measured", [])},
     }  # fmt: skip
     return Record(**{**fields, **changes})
 
@@ -225,6 +225,14 @@ def test_what_was_not_acquired_is_refused(changes: dict[str, Any], found: str) -
     (finding,) = gate.judge(record({}, **changes))
     told([finding])
     assert (finding.level, finding.fields["found"]) == ("refuse", found)
+
+
+@pytest.mark.parametrize(("power", "asked"), [(0.9, False), (0.3, True), (1.6, True)])
+def test_power_of_the_residual_is_held_against_the_models_own_prediction(power: float, asked: bool) -> None:
+    doubt = [{}, {"residual_power": power, "residual_power_expected": 0.85}]
+    found = gate.judge(record({}, figures={"gate": {"dice": 1.0}, "doubt": doubt}))
+    told(found)
+    assert questions(found) == ({"export.power_unexpected"} if asked else set())
 
 
 def test_other_kinds_of_results_pass() -> None:
