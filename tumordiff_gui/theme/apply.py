@@ -101,7 +101,7 @@ QToolButton:hover {{ background: {t.raised}; }}
 QToolButton:checked {{ background: {t.raised}; border-color: {t.accent}; }}
 QToolButton:disabled {{ color: {t.disabled}; }}
 QLineEdit > QToolButton {{ min-height: 0; padding: 0; border: none; background: transparent; }}
-QToolButton[role="filter"] {{ border-color: {t.hairline}; color: {t.secondary}; padding: 1px 6px; }}
+QToolButton[role="filter"] {{ border-color: {t.hairline}; color: {t.secondary}; padding: 1px 4px; }}
 QToolButton[role="filter"]:checked {{ border-color: {t.accent}; color: {t.text}; }}
 QToolButton[role="field"] {{ background: {t.window}; border-color: {t.hairline}; color: {t.secondary}; }}
 QToolButton[role="field"]:hover {{ border-color: {t.outline}; }}

@@ -44,6 +44,11 @@ class Placeholder(QWidget):
             self.buttons.append(button)
         column.addLayout(row)
 
+    @property
+    def text(self) -> str:
+        """Its one line."""
+        return self._line.text()
+
     def set_text(self, text: str) -> None:
         """Say something else in the same place."""
         self._line.setText(text)

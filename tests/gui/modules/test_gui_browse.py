@@ -211,6 +211,14 @@ def test_a_filter_leaves_who_fits(wiring: Any, panel: Any, name: str, words: str
     assert len(panel.listed()) == 3 and not panel.filters.line.isVisible()
 
 
+def test_the_chosen_patient_stays_in_sight_when_no_filter_lets_it_through(wiring: Any, panel: Any):
+    wiring.context.desk.select("DEMO-001")
+    panel.filters.choose_words("pcr", "pcr:yes")
+    assert panel.listed() == [] and wiring.grid.contents["board"] is panel.board
+    wiring.context.desk.select("")
+    assert wiring.grid.contents["board"].text == strings.NOTHING_FILTERED
+
+
 def test_filters_and_typed_words_are_one_question(wiring: Any, panel: Any, monkeypatch: Any):
     asked: list[str] = []
     monkeypatch.setattr(wiring.context.catalogue, "tree", lambda search="": asked.append(search) or [])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QFrame,
@@ -26,6 +26,7 @@ from tumordiff_gui.theme import apply, icons, tokens
 THUMB, THUMB_SMALL = 124, 60
 COLUMN_WIDTH = 156
 MOST_FACTS = 24
+FACT_PAIRS, FACT_PAIRS_NARROW, WIDE = 5, 3, 900
 
 
 class Thumb(QWidget):
@@ -175,6 +176,7 @@ class Board(QScrollArea):
         column.setContentsMargins(16, 16, 16, 16)
         column.setSpacing(16)
         column.addLayout(self._title(patient, hide_names=hide_names))
+        column.addLayout(self._beside(patient, results))
         row = QHBoxLayout()
         row.setSpacing(12)
         labels = {visit.label: visit for visit in patient.visits}
@@ -187,12 +189,6 @@ class Board(QScrollArea):
             row.addWidget(made, 0, Qt.AlignmentFlag.AlignTop)
         row.addStretch(1)
         column.addLayout(row)
-        below = QHBoxLayout()
-        below.setSpacing(12)
-        below.addWidget(self._facts(patient), 3, Qt.AlignmentFlag.AlignTop)
-        if results:
-            below.addWidget(self._results(results), 2, Qt.AlignmentFlag.AlignTop)
-        column.addLayout(below)
         column.addStretch(1)
         self.setWidget(inside)
 
@@ -213,6 +209,15 @@ class Board(QScrollArea):
         row.addWidget(name)
         row.addSpacing(12)
         row.addWidget(more, 1, Qt.AlignmentFlag.AlignBottom)
+        return row
+
+    def _beside(self, patient: Any, results: list[Any]) -> QHBoxLayout:
+        """Clinical record and results, in sight together with the pictures."""
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        row.addWidget(self._facts(patient), 3, Qt.AlignmentFlag.AlignTop)
+        if results:
+            row.addWidget(self._results(results), 2, Qt.AlignmentFlag.AlignTop)
         return row
 
     def _visit(self, patient: Any, visit: Any) -> Visit:
@@ -289,13 +294,16 @@ class Board(QScrollArea):
         grid = QGridLayout()
         grid.setHorizontalSpacing(16)
         grid.setVerticalSpacing(4)
+        pairs = FACT_PAIRS if self.viewport().width() >= WIDE else FACT_PAIRS_NARROW
         for number, (title, value) in enumerate(facts):
-            at = (number // 3, (number % 3) * 2)
-            grid.addWidget(_secondary(title), *at)
+            at = (number // pairs, (number % pairs) * 2)
+            name = QLabel(title)
+            name.setProperty("role", "secondary")
+            grid.addWidget(name, *at)
             text = QLabel(value)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             grid.addWidget(text, at[0], at[1] + 1)
-        grid.setColumnStretch(6, 1)
+        grid.setColumnStretch(2 * pairs, 1)
         column.addLayout(grid)
         index, pictures = str(patient.facts.get("laterality") or ""), str(patient.laterality or "")
         if {index, pictures} == {"L", "R"}:
@@ -323,19 +331,21 @@ class _Gap(QWidget):
     def __init__(self, text: str) -> None:
         super().__init__()
         self._text = text
-        self.setMinimumSize(THUMB, THUMB)
+        self.setFont(apply.font(12))
+        room = QRect(0, 0, COLUMN_WIDTH - 46, 1000)
+        needed = self.fontMetrics().boundingRect(room, Qt.TextFlag.TextWordWrap, text).height()
+        self.setMinimumSize(THUMB, max(THUMB, needed + 20))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(text)
 
     def sizeHint(self) -> QSize:
-        return QSize(THUMB, THUMB)
+        return self.minimumSize()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setPen(QPen(QColor(apply.current().hairline), 1, Qt.PenStyle.DashLine))
         painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.setPen(QColor(apply.current().secondary))
-        painter.setFont(apply.font(12))
         flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
         painter.drawText(self.rect().adjusted(10, 8, -10, -8), flags, self._text)
         painter.end()

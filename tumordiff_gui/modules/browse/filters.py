@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QActionGroup
+from PySide6.QtGui import QActionGroup, QFontMetrics
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout
 
 from tumordiff_gui.modules.browse import strings
@@ -12,6 +12,7 @@ from tumordiff_gui.theme import apply, icons
 
 NO_RESULT = "without result"
 SORTS = tuple(strings.SORTS)
+ROOM = 14
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Filters(QFrame):
         for name, title in strings.FILTERS.items():
             row.addWidget(self._button(name, title))
         row.addStretch(1)
-        row.addWidget(self._sort_button())
+        self._sort_button()
         column.addLayout(row)
         self.line = QFrame()
         told = QHBoxLayout(self.line)
@@ -87,6 +88,7 @@ class Filters(QFrame):
         button.setCheckable(True)
         button.setProperty("role", "filter")
         button.setFont(apply.font(12))
+        button.setMinimumWidth(QFontMetrics(button.font()).horizontalAdvance(title) + ROOM)
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.setAccessibleName(strings.FILTER_NAME.format(name=title))
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -104,7 +106,8 @@ class Filters(QFrame):
             entry.setChecked(choice == self._chosen.get(name, Choice(strings.FILTER_OFF)))
             group.addAction(entry)
 
-    def _sort_button(self) -> QToolButton:
+    def _sort_button(self) -> None:
+        """The button that orders the list; the panel puts it beside the search."""
         self.sort = QToolButton()
         self.sort.setIcon(icons.icon("tune-variant", "secondary"))
         self.sort.setToolTip(strings.SORT)
@@ -119,7 +122,6 @@ class Filters(QFrame):
             entry.setChecked(name == self.order)
             group.addAction(entry)
         self.sort.setMenu(menu)
-        return self.sort
 
     # choosing
 

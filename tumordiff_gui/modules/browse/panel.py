@@ -102,6 +102,7 @@ class Panel(QWidget):
         top.addWidget(self.import_button)
         column.addLayout(top)
         self.filters = Filters()
+        top.insertWidget(1, self.filters.sort)
         self.filters.changed.connect(self.refresh)
         column.addWidget(self.filters)
         self.tree = QTreeView(headerHidden=True, uniformRowHeights=True)
@@ -306,6 +307,8 @@ class Panel(QWidget):
             return
         wanted = self._context.desk.selection.patient_id
         patient = next((p for p in self._patients if p.patient_id == wanted), None)
+        if patient is None and wanted:
+            patient = self._context.catalogue.patient(wanted)
         if patient is None:
             content: QWidget = self._board_placeholder()
         else:
@@ -317,12 +320,16 @@ class Panel(QWidget):
             self.board.select(self._context.desk.selection)
             content = self.board
         shown = self._context.views.contents.get("board")
-        if shown is not content and not (isinstance(shown, Placeholder) and isinstance(content, Placeholder)):
+        same = isinstance(shown, Placeholder) and isinstance(content, Placeholder) and shown.text == content.text
+        if shown is not content and not same:
             self._context.views.show(BOARD, {"board": content})
 
     def _board_placeholder(self) -> Placeholder:
         if self._patients:
             return Placeholder("account-outline", strings.CHOOSE_PATIENT, hint=strings.CHOOSE_PATIENT_HINT)
+        if self.nothing.isVisibleTo(self):
+            first, _, hint = self.nothing.text().partition("\n")
+            return Placeholder("filter-variant", first, hint=hint)
         return Placeholder(
             "folder-open-outline",
             strings.EMPTY,

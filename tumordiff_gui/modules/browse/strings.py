@@ -16,7 +16,7 @@ FILTERS = {"subtype": "Subtype", "pcr": "pCR", "vendor": "Vendor", "missing": "M
 FILTER_NAME = "Filter by {name}"
 FILTER_OFF = "All"
 FILTERS_CLEAR = "Clear"
-PCR_CHOICES = (("pCR", "pcr:yes"), ("no pCR", "pcr:no"), ("not known", "pcr:none"))
+PCR_CHOICES = (("yes", "pcr:yes"), ("no", "pcr:no"), ("not known", "pcr:none"))
 VENDORS = ("GE", "Siemens", "Philips")
 MISSING_ANY = "any visit"
 RESULT_CHOICES = (
@@ -39,7 +39,7 @@ VISIT = "1 visit"
 YEARS = "{age} y"
 SIDES = {"R": "right", "L": "left", "B": "both"}
 NO_LABEL = "visit"
-MISSING_VISIT = "not in the record"
+MISSING_VISIT = "not in the catalogue"
 MISSING_HINT = "No study of {label} is in the catalogue: it was not acquired, not released, or not imported."
 MISSING_MEASURED = (
     "The clinical record has a diameter of {diameter} at {label}: its study was made, and is not in the catalogue; "
