@@ -73,7 +73,9 @@ def _convert(vr: str, raw: bytes, character_set: str) -> Any:
     text = _text(raw, "" if vr in _ONE_LINE or vr in {"DS", "IS"} else character_set)
     if vr in _PARAGRAPH:
         return text.strip(" \0") or None
-    parts = [part.rstrip(" \0").lstrip(" ") for part in text.split("\\")]
+    # A NUL before a number makes it none; before a text it is padding at the wrong end.
+    lead = " " if vr in {"DS", "IS"} else " \0"
+    parts = [part.rstrip(" \0").lstrip(lead) for part in text.split("\\")]
     if vr in _ONE_LINE and not all(part.isprintable() for part in parts):
         raise Doubt
     if not any(parts):
