@@ -330,6 +330,11 @@ SENTENCES: dict[str, Sentence] = {
         "export as DICOM",
     ),
     # models
+    "model.other_preset": Sentence(
+        "the model {name} was trained by the other preset",
+        "a model of the preset {preset} was expected",
+        "choose its own preset, or start from nothing",
+    ),
     "model.unknown": Sentence(
         "no model is called {name}", "one of {known} was expected", "see `tumordiff models` for the list"
     ),

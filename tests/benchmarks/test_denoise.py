@@ -84,7 +84,7 @@ def peers(parameters):
     images = torch.randn(8, context.IMAGES, 64, 64)
     times = torch.full((8,), 10)
     diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed: pip install 'tumordiff[bench]'")
-    for width in range(16, 129, 16):
+    for width in range(8, 129, 8):
         network = diffusers.UNet2DModel(
             sample_size=64, in_channels=context.IMAGES, out_channels=1, layers_per_block=2, norm_num_groups=8,
             block_out_channels=(width, width, 2 * width), down_block_types=("DownBlock2D",) * 3,
@@ -94,7 +94,7 @@ def peers(parameters):
             break
     yield "diffusers UNet2DModel", network, step_of(network, images, times)
     monai = pytest.importorskip("monai.networks.nets", reason="monai is not installed: pip install 'tumordiff[bench]'")
-    for width in range(16, 129, 16):
+    for width in range(8, 129, 8):
         network = monai.DiffusionModelUNet(
             spatial_dims=2, in_channels=context.IMAGES, out_channels=1, num_res_blocks=2, norm_num_groups=8,
             channels=(width, width, 2 * width), attention_levels=(False, False, False), num_head_channels=8,

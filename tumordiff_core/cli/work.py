@@ -89,11 +89,12 @@ def index(
 def preprocess(
     data: Annotated[list[str] | None, typer.Argument(help="Folders of studies; default: the catalogue.")] = None,
     out: Annotated[str, typer.Option(metavar="DIR", help="Where the manifest and the slices go.")] = "",
+    cluster: Annotated[str, typer.Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:port.")] = "",
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Make slices to learn from, split by patient, with a manifest."""
-    values = {"paths": [_whole(one) for one in data or []], "out": _whole(out), "seed": seed}
+    values = {"paths": [_whole(one) for one in data or []], "out": _whole(out), "cluster": cluster, "seed": seed}
     finish(do("preprocess", values, seed=seed, as_json=as_json))
 
 
@@ -179,6 +180,13 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Steps per epoch.")] = None,
     batch: Annotated[int | None, typer.Option(min=1)] = None,
     crop: Annotated[int | None, typer.Option(min=32, help="Pixels.")] = None,
+    start_from: Annotated[str, typer.Option("--from", metavar="MODEL", help="Fine-tune this model.")] = "",
+    network: Annotated[str, typer.Option(help="A network family, ours or a plugin's.")] = "",
+    loss: Annotated[str, typer.Option(help="A plugin's loss.")] = "",
+    augmentation: Annotated[list[str] | None, typer.Option(help="A plugin's augmentation; may be repeated.")] = None,
+    made_up: Annotated[int | None, typer.Option(min=0, help="Noise-free made-up volumes beside the data.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0)] = None,
+    patience: Annotated[int | None, typer.Option(min=1, help="Epochs without gain before it stops.")] = None,
     seed: Seed = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the newest unfinished training of NAME.")
@@ -192,7 +200,8 @@ def train(
         finish(work_on(folder, as_json=as_json))
     values = {
         "data": _whole(data), "preset": preset.value, "name": name, "epochs": epochs, "steps": steps,
-        "batch": batch, "crop": crop, "seed": seed,
+        "batch": batch, "crop": crop, "seed": seed, "start": start_from, "network": network, "loss": loss,
+        "augmentations": augmentation, "made_up": made_up, "learning_rate": learning_rate, "patience": patience,
     }  # fmt: skip
     finish(do("train", values, seed=seed, as_json=as_json))
 

@@ -170,7 +170,7 @@ def clean_estimate(network: nn.Module, x_t: Tensor, alpha_bar: float) -> Tensor:
 
 def padded(network: nn.Module, x: Tensor, condition: Tensor) -> Tensor:
     """The network on sides padded to its multiple by reflection (by repetition where an image is too small)."""
-    multiple = int(network.multiple)  # type: ignore[arg-type]
+    multiple = int(getattr(network, "multiple", 1))
     rows, columns = x.shape[-2:]
     below, right = -rows % multiple, -columns % multiple
     if below or right:

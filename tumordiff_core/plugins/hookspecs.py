@@ -43,6 +43,16 @@ def register_networks() -> list[specs.Network]:  # type: ignore[empty-body]
 
 
 @hookspec
+def register_losses() -> list[specs.Loss]:  # type: ignore[empty-body]
+    """Training losses; asked by ``training/`` for the name that the train form gives."""
+
+
+@hookspec
+def register_augmentations() -> list[specs.Augmentation]:  # type: ignore[empty-body]
+    """Changes of clean crops before noise; asked by ``training/`` for the names that the train form gives."""
+
+
+@hookspec
 def register_exporters() -> list[specs.Exporter]:  # type: ignore[empty-body]
     """Kinds of export; asked by ``tasks/export.py`` and the export module."""
 

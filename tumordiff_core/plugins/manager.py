@@ -188,6 +188,16 @@ def networks() -> list[specs.Network]:
     return door().collect("register_networks", specs.Network)
 
 
+def loss(name: str) -> specs.Loss:
+    """One training loss by name; raises PluginError("plugins.unknown")."""
+    return _pick(door().collect("register_losses", specs.Loss), "loss", name)
+
+
+def augmentation(name: str) -> specs.Augmentation:
+    """One augmentation by name; raises PluginError("plugins.unknown")."""
+    return _pick(door().collect("register_augmentations", specs.Augmentation), "augmentation", name)
+
+
 def modules() -> list[specs.ModuleSpec]:
     """All modules of the window."""
     return door().collect("register_modules", specs.ModuleSpec)

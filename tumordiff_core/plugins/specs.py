@@ -109,6 +109,30 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """A training loss: ``loss`` names ``(denoised, clean, sigma) -> scalar tensor``.
+
+    Images are [batch, 1, row, column]; sigma is [batch, 1, 1, 1], in the same scale.
+    """
+
+    name: str
+    title: str
+    loss: str
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """A change of clean crops before noise: ``augment`` names ``(images, rng) -> images``, [crop, image, row, column].
+
+    Absent images are black and must stay so.
+    """
+
+    name: str
+    title: str
+    augment: str
+
+
+@dataclass(frozen=True)
 class Collection:
     """What one collection does with DICOM; every string names a function.
 

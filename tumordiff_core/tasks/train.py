@@ -18,6 +18,10 @@ class TrainParams(BaseModel):
 
     data: str = Field("", title="Data", description="A pack of slices (.npz) or a cohort folder with truth.")
     preset: Literal["ours", "paper"] = Field("ours", title="Preset", description="Our network, or the seed paper's.")
+    start: str = Field("", title="Start from", description="A model to fine-tune; its network is taken over.")
+    network: str = Field("", title="Network", description="A network family, ours or a plugin's; empty: the preset's.")
+    loss: str = Field("", title="Loss", description="A plugin's loss; empty: the preset's.")
+    augmentations: list[str] = Field(default_factory=list, title="Augmentations", description="Plugins' changes.")
     name: str = Field("my-model", title="Name", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,40}$")
     epochs: int = Field(60, ge=1, le=10_000, title="Epochs")
     steps: int = Field(200, ge=1, le=100_000, title="Steps per epoch")
@@ -74,15 +78,25 @@ def _data(params: TrainParams) -> Path:
 
 
 def _plan(params: TrainParams) -> "Plan":
+    from tumordiff_core import model_cards
+    from tumordiff_core.errors import ModelError
     from tumordiff_core.training.fit import Plan
     from tumordiff_core.training.module import Recipe
 
     paper = params.preset == "paper"
     defaults: dict[str, Any] = {"width": 20, "levels": 3} if paper else {}
-    recipe = Recipe("eps" if paper else "edm", params.batch, params.steps, params.seed)
+    recipe = Recipe(
+        "eps" if paper else "edm", params.batch, params.steps, params.seed, loss=params.loss,
+        augmentations=tuple(params.augmentations),
+    )  # fmt: skip
+    start = model_cards.find(params.start) if params.start else None
+    taken = start.card.architecture if start else None
+    if taken and (taken.family == "paper-unet") != paper:
+        raise ModelError("model.other_preset", name=params.start, preset=params.preset)
     return Plan(
-        family="paper-unet" if paper else "edm-unet",
-        arguments={**defaults, **params.arguments},
+        family=taken.family if taken else params.network or ("paper-unet" if paper else "edm-unet"),
+        arguments=taken.arguments if taken else {**defaults, **params.arguments},
+        start=start.weights if start else None,
         recipe=recipe,
         crop=params.crop,
         learning_rate=params.learning_rate,

@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
 )
 from lightning.pytorch.loggers import CSVLogger
+from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -37,7 +38,7 @@ EMA_DECAY = 0.998
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything one training needs besides its data."""
+    """Everything one training needs besides its data; ``start`` is a weights file of the same network to go on from."""
 
     family: str
     arguments: dict[str, Any]
@@ -45,6 +46,7 @@ class Plan:
     crop: int
     learning_rate: float
     epochs: int
+    start: Path | None = None
     patience: int = PATIENCE
     made_up: int = 0
     threads: int = 0
@@ -180,6 +182,8 @@ def fit(plan: Plan, stacks: Sequence[Stack], checkpoints: Path, *, progress: Pro
     batches = NoisyBatches(sampler, plan.recipe)
     validation = validation_batches([s for s in stacks if s.part == "val"], plan.recipe)
     network = build(plan.family, plan.arguments).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if plan.start is not None:
+        network.load_state_dict({key: value.float() for key, value in load_file(plan.start).items()})
     module = DenoiserModule(network, plan.recipe, learning_rate=plan.learning_rate, epochs=plan.epochs)
     last = checkpoints / "last.ckpt"
     told, kept = Told(progress, plan), Kept(checkpoints, progress)

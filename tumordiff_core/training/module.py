@@ -1,7 +1,7 @@
 """The Lightning module: two objectives (the paper's noise prediction, the EDM form), one validation of x_0 error."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from torch.utils.data import IterableDataset
 from tumordiff_core.engine import ddpm, precondition, schedules
 from tumordiff_core.engine.denoise import condition_of
 from tumordiff_core.noise.stabilise import stabiliser
+from tumordiff_core.plugins import manager
 from tumordiff_core.training.augment import Levels, corrupt, gaussian
 from tumordiff_core.training.datasets import CropSampler
 
@@ -27,13 +28,15 @@ LAST_SHARE = 0.01
 
 @dataclass(frozen=True)
 class Recipe:
-    """What one training does with its data."""
+    """What one training does with its data; a loss and augmentations may be a plugin's, by name."""
 
     objective: Objective
     batch: int
     steps: int
     seed: int
     levels: Levels = field(default_factory=Levels)
+    loss: str = ""
+    augmentations: tuple[str, ...] = ()
 
 
 class NoisyBatches(IterableDataset[Batch]):
@@ -41,6 +44,7 @@ class NoisyBatches(IterableDataset[Batch]):
 
     def __init__(self, sampler: CropSampler, recipe: Recipe) -> None:
         self._sampler, self._recipe = sampler, recipe
+        self._augment = [manager.load(manager.augmentation(name).augment) for name in recipe.augmentations]
         self.epoch = 0
 
     def __iter__(self) -> Iterator[Batch]:
@@ -54,9 +58,12 @@ class NoisyBatches(IterableDataset[Batch]):
 
     def _batch(self, rng: np.random.Generator) -> Batch:
         crops = self._sampler.draw(self._recipe.batch, rng)
+        images = crops.images
+        for augment in self._augment:
+            images = np.asarray(augment(images, rng), dtype=np.float32)
         if self._recipe.objective == "eps":
-            return eps_batch(crops.images[:, :1], self._recipe.levels, rng)
-        noisy = corrupt(crops.images, self._recipe.levels, rng, crops.present)
+            return eps_batch(images[:, :1], self._recipe.levels, rng)
+        noisy = corrupt(images, self._recipe.levels, rng, crops.present)
         return {
             "clean": torch.from_numpy(noisy.clean[:, :1]),
             "noisy": torch.from_numpy(noisy.noisy),
@@ -101,10 +108,11 @@ class DenoiserModule(lightning.LightningModule):
         self.recipe = recipe
         self.learning_rate = learning_rate
         self.epochs = epochs
+        self._other_loss = manager.load(manager.loss(recipe.loss).loss) if recipe.loss else None
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """The loss of one batch."""
-        loss = self._eps_loss(batch) if self.recipe.objective == "eps" else self._edm_loss(batch)
+        loss = self._eps_loss(batch) if self.recipe.objective == "eps" else self._edm_loss(batch, self._other_loss)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=self.recipe.batch)
         return loss
 
@@ -115,13 +123,15 @@ class DenoiserModule(lightning.LightningModule):
         sigma = ((1 - batch["alpha_bar"]) / batch["alpha_bar"]).sqrt()
         return nn.functional.mse_loss(self.network(x_t, sigma.log()[:, None] / 4), batch["eps"])
 
-    def _edm_loss(self, batch: Batch) -> Tensor:
-        """E |D - x|^2 / c_out^2 (Karras 2022, eq. 2 with the weight of table 1)."""
+    def _edm_loss(self, batch: Batch, other: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None) -> Tensor:
+        """E |D - x|^2 / c_out^2 (Karras 2022, eq. 2 with the weight of table 1), or a plugin's loss of D, x, sigma."""
         sigma = batch["sigma"][:, None, None, None]
         c = precondition.coefficients(sigma, SIGMA_DATA)
         condition = condition_of(batch["sigma"], batch["colour"], batch["channels"], batch["present"])
         inputs = (batch["noisy"] * c.c_in).contiguous(memory_format=torch.channels_last)
         denoised = c.c_skip * batch["noisy"][:, :1] + c.c_out * self.network(inputs, condition)
+        if other is not None:
+            return other(denoised, batch["clean"], sigma)
         loss: Tensor = (precondition.weight(sigma, SIGMA_DATA) * (denoised - batch["clean"]) ** 2).mean()
         return loss
 

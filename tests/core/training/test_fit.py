@@ -1,15 +1,20 @@
 """A short training end to end, as the job it is."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
+import torch
+from pydantic import BaseModel
 
 from tests.core.training.test_datasets import pack
 from tumordiff_core import model_cards
 from tumordiff_core.engine import denoise, weights
 from tumordiff_core.errors import ModelError
 from tumordiff_core.jobs import events, folder, start, worker
+from tumordiff_core.plugins import manager, specs
+from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.progress import Progress
 
 SHORT = {"epochs": 2, "steps": 3, "batch": 2, "crop": 32, "threads": 1}
@@ -75,3 +80,98 @@ def test_weights_that_do_not_fit_their_card_are_refused(here):
 def test_a_family_nobody_registered_is_named(here):
     with pytest.raises(ModelError, match="family dream-net"):
         weights.build("dream-net", {})
+
+
+def test_a_model_is_fine_tuned_from_another(here):
+    first = train(here)
+    assert worker.main(first) == 0
+    model_cards.install(first / "result")
+    again = train(here, start="tiny", name="tiny-2", epochs=1, learning_rate=1e-7, arguments={})
+    assert worker.main(again) == 0
+    old, new = (weights.load(model_cards.read(place)) for place in (
+        first / "result" / "model" / "tiny", again / "result" / "model" / "tiny-2"
+    ))  # fmt: skip
+    for name, value in old.network.state_dict().items():
+        assert torch.allclose(value, new.network.state_dict()[name], atol=2e-3), name
+
+
+def test_a_model_of_the_other_preset_is_no_start(here):
+    first = train(here)
+    worker.main(first)
+    model_cards.install(first / "result")
+    assert worker.main(train(here, start="tiny", preset="paper")) == 1
+    assert folder.failure(folder.list_jobs()[-1]).startswith("The model tiny was trained by the other preset")
+
+
+class Plain(torch.nn.Module):
+    """A stranger's network: three convolutions that know nothing of the level."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Conv2d(9, width, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(width, 1, 3, padding=1)
+        )
+
+    def forward(self, x, condition):
+        return self.layers(x)
+
+
+class PlainArguments(BaseModel):
+    width: int = 8
+
+
+seen = {"loss": 0, "augmented": 0}
+
+
+def build_plain(arguments):
+    return Plain(arguments.width)
+
+
+def absolute(denoised, clean, sigma):
+    seen["loss"] += 1
+    return ((denoised - clean).abs() / sigma).mean()
+
+
+def darker(images, rng):
+    seen["augmented"] += 1
+    return images * 0.9
+
+
+class Stranger:
+    @hookimpl
+    def register_networks(self):
+        return [specs.Network("plain", "Plain", f"{__name__}:PlainArguments", f"{__name__}:build_plain")]
+
+    @hookimpl
+    def register_losses(self):
+        return [specs.Loss("absolute", "Absolute error", f"{__name__}:absolute")]
+
+    @hookimpl
+    def register_augmentations(self):
+        return [specs.Augmentation("darker", "Darker", f"{__name__}:darker")]
+
+
+@pytest.fixture
+def stranger(here, monkeypatch):
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[absolute.__module__])
+    manager.door.cache_clear()
+    manager.door().add("stranger", Stranger())
+    yield
+    manager.door.cache_clear()
+
+
+def test_a_strangers_network_loss_and_augmentation_train_and_ship(here, stranger):
+    job = train(here, network="plain", loss="absolute", augmentations=["darker"], arguments={"width": 6})
+    assert worker.main(job) == 0
+    assert seen["loss"] > 0
+    assert seen["augmented"] > 0
+    model = model_cards.install(job / "result")
+    image = np.random.default_rng(0).random((2, 33, 40)).astype(np.float32)
+    out = denoise.denoise_stack(weights.load(model), image, denoise.NoiseLevel(0.1), progress=Progress())
+    assert out.shape == image.shape
+
+
+def test_an_unknown_loss_is_named_with_those_known(here, stranger):
+    job = train(here, loss="nothing")
+    assert worker.main(job) == 1
+    assert "absolute" in folder.failure(job)
