@@ -1,6 +1,7 @@
 """All pictures for ``docs/`` by one command, from the demo cohort and never from a real patient.
 
-``python -m tumordiff_gui.screenshots docs/pictures`` draws every module in both themes at one and two times scale.
+``python -m tumordiff_gui.screenshots`` makes the demo where it is missing and draws every module in dark, one of them
+in light too; ``--all`` draws both themes at one and two times scale.
 """
 
 import argparse
@@ -28,31 +29,62 @@ from tumordiff_gui.window.wiring import Wiring
 SIZE = QSize(1280, 800)
 THEMES = ("dark", "light")
 SCALES = (1, 2)
-PATIENCE_MS = 30_000
-LOOK_EVERY_MS = 60
-SETTLE_LOOKS = 6
+IN_LIGHT = "response"
+DOCS = Path(__file__).parent.parent / "docs" / "pictures"
+PATIENCE_MS = 90_000
+LOOK_EVERY_MS = 100
+SETTLE_LOOKS = 20
+SHOWN_RESULTS = {"denoise": "denoised", "response": "response", "train": "model", "export": "denoised"}
+SHORT_TRAINING = ("--name", "demo-model", "--epochs", "4", "--steps", "6", "--batch", "4", "--crop", "32")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Draw all pictures into a folder; 1 with a sentence when there is no demo cohort."""
+    """Draw all pictures into a folder; the exit code of what failed first, else 0."""
     parser = argparse.ArgumentParser(prog="python -m tumordiff_gui.screenshots", description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", default=DOCS)
     parser.add_argument("--home", type=Path, default=paths.demo(), help="the demo's home (default: where demo puts it)")
     parser.add_argument("--only", default="", help="one module")
+    parser.add_argument("--all", action="store_true", help="both themes at one and two times scale")
     parser.add_argument("--one", nargs=2, metavar=("THEME", "SCALE"), help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.one:
         return draw(given.folder, given.one[0], int(given.one[1]), given.only)
-    if not (given.home / "data" / "catalogue.sqlite").is_file():
-        print(words.NO_DEMO, file=sys.stderr)  # noqa: T201
-        return 1
+    code = make_demo(given.home)
     given.folder.mkdir(parents=True, exist_ok=True)
-    for theme in THEMES:
-        for scale in SCALES:
-            code = _child(given.folder, theme, scale, given.home, given.only)
-            if code:
-                return code
-    return 0
+    for theme, scale, only in wanted(given.only, everything=given.all):
+        code = code or _child(given.folder, theme, scale, given.home, only)
+    return code
+
+
+def wanted(only: str, *, everything: bool) -> list[tuple[str, int, str]]:
+    """Which (theme, scale, module) are drawn; an empty module means all of them."""
+    if everything:
+        return [(theme, scale, only) for theme in THEMES for scale in SCALES]
+    return [("dark", 1, only), *([("light", 1, IN_LIGHT)] if only in ("", IN_LIGHT) else [])]
+
+
+def make_demo(home: Path) -> int:
+    """Run the demo, and a training of some seconds for its curves, where the demo's home has none yet; the exit code.
+
+    Another home than the demo's own is taken as it is.
+    """
+    known = {folder.name.split("-")[2] for folder in (home / "data" / "jobs").glob("*-*-*-*")}
+    cohorts = sorted((home / "data").glob("cohort-*"))
+    code = 0
+    if "demo" not in known and home == paths.demo():
+        code = _tumordiff("demo", "--headless")
+        cohorts = sorted((home / "data").glob("cohort-*"))
+    if not code and "train" not in known and cohorts:
+        code = _tumordiff("train", str(cohorts[0]), *SHORT_TRAINING, TUMORDIFF_HOME=str(home))
+    if not (home / "data" / "catalogue.sqlite").is_file():
+        print(words.NO_DEMO, file=sys.stderr)  # noqa: T201
+        return code or 1
+    return code
+
+
+def _tumordiff(*arguments: str, **environment: str) -> int:
+    asked = [sys.executable, "-m", "tumordiff_core", *arguments]
+    return subprocess.run(asked, env=child_environment() | environment, check=False).returncode
 
 
 def _child(folder: Path, theme: str, scale: int, home: Path, only: str) -> int:
@@ -81,7 +113,7 @@ def draw(folder: Path, theme: str, scale: int, only: str) -> int:
         if only and module_id != only:
             continue
         prepare(wiring, module_id)
-        settle(window)
+        settle(wiring)
         window.grab().save(str(folder / f"{module_id}-{theme}{mark}.png"))
     window.close()
     return 0
@@ -102,18 +134,18 @@ def prepare(wiring: Wiring, module_id: str) -> None:
     else:
         desk.open_phase(Selection(patient.patient_id, visit.study_uid, dynamic.uid, min(1, len(dynamic.phases) - 1)))
     for result in catalogue.results():
-        if {"denoised": "denoise", "response": "response", "model": "train"}.get(result.kind) == module_id:
+        if result.kind == SHOWN_RESULTS.get(module_id):
             desk.choose_result(Path(result.folder))
             break
     wiring.show_module(module_id)
 
 
-def settle(window: QWidget) -> None:
-    """Wait until nothing loads any more and the window has been drawn."""
+def settle(wiring: Wiring) -> None:
+    """Wait until nothing loads any more, no child is asked any more, and the window has been drawn."""
     loop, calm = QEventLoop(), [0]
 
     def look() -> None:
-        calm[0] = calm[0] + 1 if is_calm(window) else 0
+        calm[0] = calm[0] + 1 if is_calm(wiring.window) and not wiring.context.warm.busy else 0
         if calm[0] >= SETTLE_LOOKS:
             loop.quit()
 

@@ -66,6 +66,11 @@ class Service(QObject):
         self._waiting.insert(0 if first else len(self._waiting), request)
         self._next()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a question waits for its answer."""
+        return self._current is not None or bool(self._waiting)
+
     def wake(self) -> None:
         """Start the child now, so that the first question finds it warm."""
         self._alive()
@@ -188,6 +193,11 @@ class Warm(QObject):
         request = Request(body, answered, failed, key)
         self.service(service).ask(request, first=first)
         return request
+
+    @property
+    def busy(self) -> bool:
+        """Whether any child has a question to answer."""
+        return any(service.busy for service in self._services.values())
 
     def wake(self, name: str) -> None:
         """Warm a child up before it is needed."""

@@ -129,6 +129,14 @@ def test_each_visit_shows_its_tumour_at_its_largest_slice(panel: Any, wiring: An
     }
 
 
+def test_visits_are_seen_in_one_window_and_each_at_its_own_place(panel: Any) -> None:
+    first, second = panel.views[:2]
+    assert first.grey is second.grey and first.place is not second.place
+    assert first.grey.window == first.picture.default_window
+    panel._maps.button(1).click()
+    assert second.grey.window == (100.0, 200.0)
+
+
 @pytest.mark.parametrize(("number", "legend"), [(1, "PE"), (2, "SER")])
 def test_maps_come_from_the_result(panel: Any, number: int, legend: str) -> None:
     panel._maps.button(number).click()

@@ -28,7 +28,7 @@ from tumordiff_gui.modules.response import pictures, strings
 from tumordiff_gui.modules.response.table import VisitTable
 from tumordiff_gui.state.desk import Selection
 from tumordiff_gui.state.layout import Cell, Layout
-from tumordiff_gui.state.slice_view import Picture, SliceView
+from tumordiff_gui.state.slice_view import Picture, SliceView, link
 from tumordiff_gui.theme import apply, icons
 from tumordiff_gui.views.curve import Curve, Line
 from tumordiff_gui.views.placeholder import Placeholder
@@ -60,6 +60,7 @@ class Panel(QWidget):
         self.what = "tumour"
         self.rows: list[dict[str, Any]] = []
         self.views = [SliceView(0) for _ in range(MOST_VIEWS)]
+        link(self.views, place=False)
         self.table = VisitTable()
         self.table.chosen.connect(self._row_chosen)
         self.table.opened.connect(self.open_row)
@@ -402,10 +403,13 @@ class Panel(QWidget):
         return [n for n, row in enumerate(self.rows) if row["kind"] in {"acquired", "synthetic"}][:MOST_VIEWS]
 
     def _layout(self, count: int) -> Layout:
+        """The table over the visits: up to three side by side, four in two rows."""
         if count not in self._layouts:
-            names = tuple(f"visit-{n}" for n in range(count))
-            cells = (Cell("table", 0, 0, 1, max(count, 1)), *(Cell(name, 1, n) for n, name in enumerate(names)))
-            self._layouts[count] = Layout(f"response-{count}", strings.TABLE, cells, row_stretch=(0, 1))
+            columns = 2 if count == MOST_VIEWS else max(count, 1)
+            visits = (Cell(f"visit-{n}", 1 + n // columns, n % columns) for n in range(count))
+            rows = (0, *(1 for _ in range(0, count, columns)))
+            cells = (Cell("table", 0, 0, 1, columns), *visits)
+            self._layouts[count] = Layout(f"response-{count}", strings.TABLE, cells, row_stretch=rows)
         return self._layouts[count]
 
     def _place_rows(self) -> None:
@@ -433,7 +437,7 @@ class Panel(QWidget):
         try:
             if self.what != "tumour":
                 view.set(overlays=())
-                _show_at(view, pictures.map_picture(result, row, self.what), row)
+                self._show_at(view, pictures.map_picture(result, row, self.what), row)
                 return
             overlay = pictures.tumour_overlay(result, row)
         except (TumorDiffError, KeyError, OSError) as error:
@@ -444,7 +448,7 @@ class Panel(QWidget):
         def ready(picture: Picture) -> None:
             if (self.what, row["study_uid"]) == wanted and row in self.rows:
                 fits = picture.values.shape == overlay.values.shape
-                _show_at(view, picture, row)
+                self._show_at(view, picture, row)
                 view.set(overlays=(overlay,) if fits else ())
 
         view.set(loading=strings.LOADING.format(visit=row["visit"]), trouble="")
@@ -452,6 +456,17 @@ class Panel(QWidget):
             row["series_uids"][0], self._early(row), ready,
             lambda sentence, details: view.set(loading="", trouble=sentence, details=details),
         )  # fmt: skip
+
+    def _show_at(self, view: SliceView, picture: Picture, row: dict[str, Any]) -> None:
+        """Show a picture where the tumour is largest, in the window of the first visit."""
+        same = view.picture is not None and view.picture.geometry == picture.geometry
+        first = self.views[0]
+        grey = first.grey.window if view is not first and first.picture is not None else None
+        view.show(picture, keep_grey=grey is not None)
+        if grey is not None:
+            view.grey.set(*grey)
+        if not same and row.get("slice_index", -1) >= 0:
+            view.go_to_slice(int(row["slice_index"]))
 
     def _early(self, row: dict[str, Any]) -> int:
         return int(row.get("early", 1))
@@ -475,14 +490,6 @@ class Panel(QWidget):
             at = Selection(self.patient_id, row["study_uid"], series)
             self._context.desk.open_phase(replace(at, phase=self._early(row)))
             self._context.desk.show_module("read")
-
-
-def _show_at(view: SliceView, picture: Picture, row: dict[str, Any]) -> None:
-    """Show a picture at the slice of the tumour's largest extent, in its own window."""
-    same = view.picture is not None and view.picture.geometry == picture.geometry
-    view.show(picture, keep_grey=False)
-    if not same and row.get("slice_index", -1) >= 0:
-        view.go_to_slice(int(row["slice_index"]))
 
 
 def _head(text: str) -> QLabel:

@@ -45,7 +45,17 @@ PUBLISHED = "published"
 DENOISED = "denoised"
 
 TABLE = "Visits"
-COLUMNS = ("Visit", "Images", "FTV", "Published", "Change", "Diameter", "Recorded", "SER classes", "Rule")
+COLUMNS = (
+    "Visit",
+    "Images",
+    "FTV",
+    "Published",
+    "Change",
+    "Diameter",
+    "Recorded",
+    "SER classes   washout / plateau / persistent %",
+    "Rule",
+)
 COLUMN_HINTS = (
     "Time point and days since baseline; double click opens it in Read",
     "What the volume was measured on",
