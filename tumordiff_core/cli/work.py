@@ -223,12 +223,21 @@ def evaluate(
     ] = "",
     model: Annotated[list[str] | None, typer.Option(help="Models; default: all.")] = None,
     level: Annotated[list[float] | None, typer.Option(help="Noise levels, of the maximum.")] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="pack, five, finer, coarser, native or phantom; may be repeated.")
+    ] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Kinds of noise, as rician, 'lag 0.5', two-channel.")] = None,
+    baseline: Annotated[list[str] | None, typer.Option(help="Filters to compare with, as bm3d+vst, bm4d+vst.")] = None,
+    against: Annotated[str | None, typer.Option(help="The filter that differences are taken against.")] = None,
     as_json: Json = False,
 ) -> None:
     """Compare models and classical filters on references nobody trained on."""
     if what is Evaluated.forecast:
         task_of("forecast", verb="evaluate forecast")
-    values = {"what": what.value, "references": _whole(references), "models": model or None, "levels": level or None}
+    values = {
+        "what": what.value, "references": _whole(references), "models": model or None, "levels": level or None,
+        "sets": sets or None, "kinds": kind or None, "baselines": baseline or None, "against": against,
+    }  # fmt: skip
     finish(do("evaluate", values, as_json=as_json))
 
 
