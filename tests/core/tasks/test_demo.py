@@ -92,7 +92,7 @@ def test_a_part_that_fails_ends_the_demo_with_its_reason(ready: Path, monkeypatc
     monkeypatch.setattr(task, "make_cohort", without_images)
     job, code = demo()
     assert code == 1
-    assert "a part of the demo" in (jobfolder.failure(job) or "").lower()
+    assert events.read_all(job)[-1]["code"] == "demo.part_failed"
     assert not (job / "result").exists()
 
 
