@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-OCTAVES = 3
 QUIET_START = 0.2
 """Share of its usual size that the last convolution of each residual branch begins with."""
 
@@ -24,6 +23,7 @@ class PaperArguments(BaseModel):
     width: int = Field(16, ge=4, le=256, title="Width")
     levels: int = Field(3, ge=1, le=5, title="Levels")
     condition: int = Field(1, ge=1, le=16)
+    octaves: int = Field(3, ge=1, le=12, title="Octaves of the level embedding")
 
 
 class EdmArguments(BaseModel):
@@ -35,24 +35,21 @@ class EdmArguments(BaseModel):
     blocks: int = Field(2, ge=1, le=8, title="Blocks per level on the way up")
     middle: int = Field(3, ge=1, le=12, title="Blocks at the bottom")
     condition: int = Field(12, ge=1, le=32, title="Condition values")
+    octaves: int = Field(8, ge=1, le=12, title="Octaves of the level embedding")
     attention: bool = Field(True, title="Attention")
     window: int = Field(8, ge=2, le=32, title="Attention window")
 
 
 class LevelEmbedding(nn.Module):
-    """A condition vector as features: cosines and sines of each value at three octaves, then two layers.
-
-    Higher octaves made the answer rough between neighbouring noise levels and slowed learning.
-    """
+    """A condition vector as features: cosines and sines of each value at some octaves, then two layers."""
 
     frequencies: Tensor
 
-    def __init__(self, condition: int, width: int) -> None:
+    def __init__(self, condition: int, width: int, octaves: int) -> None:
         super().__init__()
-        self.register_buffer("frequencies", 2.0 ** torch.arange(OCTAVES) * torch.pi / 2)
-        self.layers = nn.Sequential(
-            nn.Linear(2 * OCTAVES * condition, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()
-        )
+        self.register_buffer("frequencies", 2.0 ** torch.arange(octaves) * torch.pi / 4)
+        inputs = 2 * octaves * condition
+        self.layers = nn.Sequential(nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
 
     def forward(self, condition: Tensor) -> Tensor:
         """[batch, condition] -> [batch, width]."""
@@ -102,7 +99,7 @@ class PaperUNet(nn.Module):
         widths = [arguments.width * 2**level for level in range(arguments.levels + 1)]
         embedding = 64
         self.multiple = 2**arguments.levels
-        self.level = LevelEmbedding(arguments.condition, embedding)
+        self.level = LevelEmbedding(arguments.condition, embedding, arguments.octaves)
         inputs = [arguments.input_channels, *widths[:-2]]
         self.down = nn.ModuleList(PaperPair(i, o, embedding) for i, o in zip(inputs, widths[:-1], strict=True))
         self.bottleneck = PaperPair(widths[-2], widths[-1], embedding)
@@ -237,7 +234,7 @@ class EdmUNet(nn.Module):
         super().__init__()
         widths, embedding = arguments.widths, 128
         self.multiple = 2 ** len(widths)
-        self.level = LevelEmbedding(arguments.condition, embedding)
+        self.level = LevelEmbedding(arguments.condition, embedding, arguments.octaves)
         self.enter = nn.Conv2d(4 * arguments.input_channels, widths[0], 3, padding=1)
         self.encoder = nn.ModuleList(_stack(w, embedding, arguments.encoder) for w in widths[:-1])
         self.shrink = nn.ModuleList(
