@@ -170,6 +170,12 @@ def install(folder: Path) -> Model:
     return read(paths.models() / name, check_weights=False)
 
 
+def write_figures(model: Model, figures: list[dict[str, Any]]) -> None:
+    """Put an evaluation's figures into a model's card, in place of those it had; weights and the rest stay."""
+    card = model.card.model_copy(update={"figures": figures})
+    files.write_json(model.folder / "card.json", card.model_dump(mode="json"))
+
+
 def remove(name: str) -> None:
     """Remove one of the user's own models; raises ModelError("model.unknown") or ("model.shipped")."""
     model = find(name)

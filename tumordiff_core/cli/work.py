@@ -229,6 +229,7 @@ def evaluate(
     kind: Annotated[list[str] | None, typer.Option(help="Kinds of noise, as rician, 'lag 0.5', two-channel.")] = None,
     baseline: Annotated[list[str] | None, typer.Option(help="Filters to compare with, as bm3d+vst, bm4d+vst.")] = None,
     against: Annotated[str | None, typer.Option(help="The filter that differences are taken against.")] = None,
+    into_cards: Annotated[bool, typer.Option("--into-cards", help="Write the figures into the models' cards.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare models and classical filters on references nobody trained on."""
@@ -237,6 +238,7 @@ def evaluate(
     values = {
         "what": what.value, "references": _whole(references), "models": model or None, "levels": level or None,
         "sets": sets or None, "kinds": kind or None, "baselines": baseline or None, "against": against,
+        "into_cards": into_cards or None,
     }  # fmt: skip
     finish(do("evaluate", values, as_json=as_json))
 

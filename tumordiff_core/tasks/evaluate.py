@@ -33,6 +33,9 @@ class EvaluateParams(BaseModel):
     )
     blind: bool = Field(True, title="Also blind", description="Run the models with the measured level, too.")
     against: str = Field("bm3d+vst", title="Compared with")
+    into_cards: bool = Field(
+        False, title="Write into the cards", description="The models' cards get these figures instead of theirs."
+    )
 
 
 @hookimpl
@@ -47,7 +50,7 @@ def run(params: EvaluateParams, job: "Job") -> None:
 
     Raises NotBuilt("verb.not_built") for the forecast, InputError("training.no_data") without references.
     """
-    from tumordiff_core import result_folder
+    from tumordiff_core import model_cards, result_folder
     from tumordiff_core.errors import NotBuilt
     from tumordiff_core.evaluation import baselines, denoise, pages
 
@@ -74,7 +77,29 @@ def run(params: EvaluateParams, job: "Job") -> None:
         figures={"summary": lines, "against": against, "references": intro},
     )  # fmt: skip
     result_folder.finish(job.result, record)
+    if params.into_cards:
+        for name in params.models or [model.card.name for model in model_cards.all_models()[0]]:
+            model_cards.write_figures(model_cards.find(name), card_figures(name, lines, against, data.name))
     job.answer.update(result=str(job.folder / "result"), against=against, references=intro, summary=lines)
+
+
+def card_figures(name: str, lines: list[dict[str, Any]], against: str, data: str) -> list[dict[str, Any]]:
+    """A model's lines of an evaluation as its card tells them: gain over a peer with its interval, and worse slices."""
+    found = []
+    for line in lines:
+        pair = line.get(f"over {against}")
+        if line["method"].split(" ")[0] != name or pair is None:
+            continue
+        difference = pair["difference"]
+        found.append({
+            "name": f"PSNR over {against}", "unit": "dB", "value": round(difference["mean"], 3),
+            "low": round(difference["low"], 3), "high": round(difference["high"], 3), "patients": pair["patients"],
+            "better": pair["better"], "set": line["set"], "noise": line["kind"], "level": line["level"],
+            "settings": line["method"].removeprefix(name).strip() or "one slice",
+            "worse_slices": line["worse_than_input"]["slices"], "of_slices": line["worse_than_input"]["of"],
+            "worse_upper_bound_95": round(line["worse_than_input"]["upper_bound_95"], 3), "data": data,
+        })  # fmt: skip
+    return found
 
 
 def _sets(params: EvaluateParams, data: Path) -> "dict[str, list[Reference]]":

@@ -36,6 +36,9 @@ class TrainParams(BaseModel):
     devices: int = Field(1, ge=1, le=64, title="Devices")
     nodes: int = Field(1, ge=1, le=64, title="Nodes")
     arguments: dict[str, Any] = Field(default_factory=dict, title="Network arguments")
+    domain: dict[str, Any] = Field(
+        default_factory=dict, title="Domain", description="What the data are like, for the card: ranges by name."
+    )
 
 
 @hookimpl
@@ -127,6 +130,7 @@ def _card(params: TrainParams, plan: "Plan", fitted: "Fitted", data: dict[str, A
         "noise_model": "Gaussian after variance stabilisation" if paper else "magnitude of 1 to 8 channels",
         "sigma_range": (plan.recipe.levels.lowest, plan.recipe.levels.highest),
         "sigma_data": SIGMA_DATA,
+        "domain": params.domain or {"noise_lag1": (0.0, 0.75)},
         "training_data": data,
         "licence": "Apache-2.0",
         "figures": [{"name": "validation x0 error", "value": fitted.best, "unit": "of c_out or sigma"}],

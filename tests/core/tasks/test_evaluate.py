@@ -1,0 +1,65 @@
+"""The evaluation as the job it is: sets, tables, a page, and figures for the model's card."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.core.training.test_datasets import pack
+from tests.generators import tiny_model
+from tumordiff_core import model_cards, paths
+from tumordiff_core.jobs import folder as jobs
+from tumordiff_core.jobs import worker
+from tumordiff_core.result_folder import open_result
+from tumordiff_core.tasks.evaluate import card_figures
+
+
+@pytest.fixture
+def evaluated(home: Path, tmp_path: Path) -> Path:
+    tiny_model.make(paths.models())
+    data = pack(tmp_path / "pack.npz", patients=("A", "B", "C"), side=96)
+    params = {
+        "references": str(data), "sets": ["pack", "coarser"], "levels": [0.1], "kinds": ["rician", "lag 0.5"],
+        "baselines": ["gaussian+vst"], "against": "gaussian+vst", "models": ["tiny"], "into_cards": True,
+    }  # fmt: skip
+    folder = jobs.new_job("evaluate", params)
+    assert worker.main(folder) == 0, jobs.failure(folder)
+    return folder / "result"
+
+
+def test_every_set_kind_and_method_has_its_rows_and_its_place_on_the_page(evaluated: Path) -> None:
+    with (evaluated / "tables" / "slices.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["set"] for row in rows} == {"pack", "coarser"}
+    assert {row["kind"] for row in rows} == {"rician", "lag 0.5"}
+    methods = {"identity", "gaussian+vst", "tiny", "tiny with neighbours", "tiny blind"}
+    assert {row["method"] for row in rows} == methods
+    assert all(float(row["seconds"]) >= 0 for row in rows)
+    page = (evaluated / "report.html").read_text("utf-8")
+    assert "coarser: lag 0.5 noise" in page
+    assert "Research use only" in page
+
+
+def test_the_models_card_tells_the_figures_with_their_intervals(evaluated: Path) -> None:
+    figures = model_cards.find("tiny").card.figures
+    assert {(f["set"], f["noise"], f["settings"]) for f in figures} >= {
+        ("pack", "rician", "one slice"), ("coarser", "lag 0.5", "with neighbours"), ("pack", "rician", "blind"),
+    }  # fmt: skip
+    assert all(f["low"] <= f["value"] <= f["high"] for f in figures)
+    assert all(f["patients"] == 1 and f["data"] == "pack.npz" for f in figures)
+    summary = open_result(evaluated).record.figures["summary"]
+    assert card_figures("somebody-else", summary, "gaussian+vst", "pack.npz") == []
+
+
+def test_a_volume_of_ones_own_is_evaluated(home: Path, tmp_path: Path) -> None:
+    y, x = np.indices((64, 64))
+    image = np.where((y - 32) ** 2 + (x - 32) ** 2 < 500, 0.6 + 0.2 * np.sin(x / 5), 0)
+    np.save(tmp_path / "mine.npy", np.repeat(image[None], 9, axis=0).astype(np.float32))
+    params = {
+        "references": str(tmp_path / "mine.npy"), "levels": [0.1], "baselines": ["gaussian+vst"], "blind": False,
+        "against": "gaussian+vst",
+    }  # fmt: skip
+    folder = jobs.new_job("evaluate", params)
+    assert worker.main(folder) == 0, jobs.failure(folder)
+    assert {line["set"] for line in open_result(folder / "result").record.figures["summary"]} == {"mine"}
