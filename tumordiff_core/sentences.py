@@ -433,6 +433,16 @@ SENTENCES: dict[str, Sentence] = {
         "a pack of slices or a cohort with truth was expected",
         "run `tumordiff demo` first or name a pack",
     ),
+    "evaluate.no_repeat": Sentence(
+        "the series has {found} for the repeat-phase test",
+        "{expected} was expected",
+        "choose a dynamic series with two phases after contrast",
+    ),
+    "evaluate.no_tissue": Sentence(
+        "{name} has room for {found} lesions in tissue",
+        "at least {expected} were expected",
+        "choose a larger series, or smaller and fewer lesions",
+    ),
     "denoise.not_acquired": Sentence(
         "the input is a {found}", "an acquired MR series was expected", "choose the dynamic series it was made from"
     ),

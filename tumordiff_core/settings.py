@@ -60,6 +60,9 @@ class Jobs(_Group):
         title="Keep jobs (days)",
         description="Days after which ended jobs and their results are deleted; 0: never.",
     )
+    cluster: str = Field(
+        "", title="Cluster", description="Address of a Dask scheduler that preprocesses, for example tcp://host:8786."
+    )
 
 
 class Cache(_Group):

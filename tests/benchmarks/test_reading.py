@@ -14,6 +14,7 @@ from tumordiff_core.dicom.headers import read_header
 from tumordiff_core.dicom.tags import WANTED
 from tumordiff_core.dicom.walk import Memo
 from tumordiff_core.imaging import cache
+from tumordiff_core.tasks import preprocess
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.real]
 REPEATS = 5
@@ -118,3 +119,20 @@ def test_a_phase_from_the_cache_against_simpleitk(
     ratio = cpu_s(from_cache, 20) / cpu_s(lambda: by_itk(names))
     print(f"\n{len(names)} x 256 x 256 from the cache, key and copy included: {ratio:.3f}x of SimpleITK (CPU)")
     assert ratio <= 0.03
+
+
+def test_preprocessing_against_a_plain_loop(one_phase: list[dict[str, Any]], tmp_path: Path) -> None:
+    names = tuple(str(h["path"]) for h in one_phase)
+    order = preprocess.Order(
+        "a/ours.npy", "key", "P", "1.2", "T1", 0, "1.2.3", 0, 1, None, names, str(tmp_path), "keep", 256, 256
+    )
+
+    def plain() -> None:
+        slices = [pydicom.dcmread(name) for name in names]
+        slices.sort(key=lambda data: -float(data.ImagePositionPatient[0]))
+        np.save(tmp_path / "plain.npy", np.stack([data.pixel_array for data in slices]))
+
+    ratio = cpu_s(plain, 3) / cpu_s(lambda: preprocess.make(order))
+    np.testing.assert_array_equal(np.load(tmp_path / "plain.npy"), np.load(tmp_path / "a" / "ours.npy"))
+    print(f"\npreprocessing {len(names)} files, checksum, noise and all: {ratio:.1f}x the files per CPU second")
+    assert ratio >= 3

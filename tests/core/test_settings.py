@@ -15,6 +15,7 @@ OTHER: dict[str, tuple[str, Any]] = {
     "view.interpolate": ("true", True), "view.keys": ("slicer", "slicer"), "view.hide_names": ("1", True),
     "study.sagittal_anterior_left": ("0", False), "jobs.folder": ("somewhere", "somewhere"),
     "jobs.heavy": ("3", 3), "jobs.light": ("4", 4), "jobs.keep_days": ("30", 30),
+    "jobs.cluster": ("tcp://host:1", "tcp://host:1"),
     "cache.budget_gb": ("2.5", 2.5), "cache.largest_series_gb": ("4", 4.0),
     "plugins.disabled": ("one,two", ("one", "two")),
 }  # fmt: skip

@@ -229,6 +229,12 @@ def evaluate(
     kind: Annotated[list[str] | None, typer.Option(help="Kinds of noise, as rician, 'lag 0.5', two-channel.")] = None,
     baseline: Annotated[list[str] | None, typer.Option(help="Filters to compare with, as bm3d+vst, bm4d+vst.")] = None,
     against: Annotated[str | None, typer.Option(help="The filter that differences are taken against.")] = None,
+    repeat: Annotated[
+        str, typer.Option(metavar="SERIES", help="Repeat-phase test on a dynamic series (folder or file) instead.")
+    ] = "",
+    study: Annotated[
+        list[str] | None, typer.Option(help="calibration, detectability or spheres, on phantoms; or none.")
+    ] = None,
     into_cards: Annotated[bool, typer.Option("--into-cards", help="Write the figures into the models' cards.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -238,6 +244,7 @@ def evaluate(
     values = {
         "what": what.value, "references": _whole(references), "models": model or None, "levels": level or None,
         "sets": sets or None, "kinds": kind or None, "baselines": baseline or None, "against": against,
+        "repeat": (repeat if repeat.startswith(SERIES_PREFIX) else _whole(repeat)) or None, "studies": study or None,
         "into_cards": into_cards or None,
     }  # fmt: skip
     finish(do("evaluate", values, as_json=as_json))

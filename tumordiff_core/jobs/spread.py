@@ -1,5 +1,6 @@
 """One function mapped over many items in worker processes; results in any order, one failed item ends nothing."""
 
+import importlib
 import itertools
 import multiprocessing
 import os
@@ -7,13 +8,15 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from tumordiff_core.errors import MissingError
 from tumordiff_core.progress import Progress
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 AHEAD = 4
+CLUSTER_PATIENCE_S = 20
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,19 @@ class Outcome(Generic[Item, Answer]):
 
 
 def spread(
-    function: Callable[[Item], Answer], items: Iterable[Item], *, processes: int | None = None, progress: Progress
-) -> Iterator[Outcome[Item, Answer]]:
+    function: Callable[[Item], Answer], items: Iterable[Item], *, processes: int | None = None, cluster: str = "",
+    progress: Progress,
+) -> Iterator[Outcome[Item, Answer]]:  # fmt: skip
     """Map ``function`` over ``items``: in this process for one process, else in a pool of spawned ones.
 
-    ``items`` may be endless: they are taken a few at a time, from this thread.
+    ``items`` may be endless: they are taken a few at a time, from this thread. ``cluster`` names a Dask scheduler
+    (``tcp://host:port``) whose workers do it instead; they must see the same files.
+
+    Raises MissingError("jobs.no_cluster") where the scheduler does not answer or Dask is not installed.
     """
+    if cluster:
+        yield from _over_cluster(function, items, cluster, progress)
+        return
     todo = iter(items)
     wanted = processes or os.cpu_count() or 1
     first = list(itertools.islice(todo, wanted))
@@ -64,6 +74,36 @@ def spread(
                         yield Outcome(item, None, error)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _over_cluster(
+    function: Callable[[Item], Answer], items: Iterable[Item], cluster: str, progress: Progress
+) -> Iterator[Outcome[Item, Answer]]:
+    """The same on a Dask cluster: some items per worker on their way at a time."""
+    try:
+        distributed = importlib.import_module("distributed")
+    except ImportError as error:
+        raise MissingError("jobs.no_cluster", address=cluster, reason="Dask is not installed") from error
+    try:
+        client = distributed.Client(cluster, timeout=CLUSTER_PATIENCE_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise MissingError("jobs.no_cluster", address=cluster, reason="it does not answer") from error
+    with client:
+        todo = iter(items)
+        ahead = AHEAD * max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
+        flying: dict[Any, Item] = {}
+        done = distributed.as_completed(loop=client.loop)
+        while True:
+            for item in itertools.islice(todo, ahead - len(flying)):
+                future = client.submit(function, item, pure=False)
+                flying[future.key] = item
+                done.add(future)
+            if not flying:
+                return
+            future = next(done)
+            progress.check()
+            item, raised = flying.pop(future.key), future.exception()
+            yield Outcome(item, None if raised is not None else future.result(), raised)
 
 
 def _end_with_parent() -> None:

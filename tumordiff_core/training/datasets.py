@@ -21,6 +21,7 @@ from tumordiff_core.training.split import Part, split
 Float = npt.NDArray[np.float32]
 
 PACK_KEYS = {"images", "patient", "slice_index", "split", "quiet", "noise_tissue", "stored_range"}
+MANIFEST, MANIFEST_FORMAT = "manifest.json", 1
 LARGEST_PACK_BYTES = 4_000_000_000
 
 
@@ -115,6 +116,31 @@ def read_truth(folder: Path) -> list[Stack]:
     return stacks
 
 
+def read_manifest(path: Path) -> list[Stack]:
+    """Stacks of a preprocess manifest, one per phase, mapped and not read; its own split is obeyed.
+
+    The quieter half of the stacks counts as quiet.
+
+    Raises InputError("files.not_json", "files.newer_format"), ("training.not_a_pack") where an array is gone.
+    """
+    manifest = files.read_json(path, newest_format=MANIFEST_FORMAT)
+    if manifest.get("kind") != "preprocess" or not manifest.get("arrays"):
+        raise InputError("training.no_data", path, name=path.name)
+    typical = float(np.median([np.median(line["noise"]) for line in manifest["arrays"]]))
+    stacks = []
+    for line in manifest["arrays"]:
+        try:
+            images = np.load(path.parent / line["name"], mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InputError("training.not_a_pack", path, name=path.name, reason=f"{line['name']} is gone") from error
+        noise, count = np.asarray(line["noise"]), len(images)
+        quiet = float(np.median(noise)) <= typical
+        everywhere = np.ones(count, dtype=bool)
+        part = manifest["split"][line["patient"]]
+        stacks.append(Stack(line["patient"], part, quiet, images, np.arange(count), noise, everywhere))
+    return stacks
+
+
 def made_up_stacks(count: int, seed: int, *, side: int = 192, slices: int = 7) -> list[Stack]:
     """``count`` stacks of made-up anatomy without noise (about a second each)."""
     found = []
@@ -126,12 +152,14 @@ def made_up_stacks(count: int, seed: int, *, side: int = 192, slices: int = 7) -
 
 
 def read_data(path: Path) -> list[Stack]:
-    """Stacks of a pack file (with every ``*_more.npz`` beside it) or of a cohort folder with truth.
+    """Stacks of a pack file (with every ``*_more.npz`` beside it), a preprocess manifest or a cohort with truth.
 
     Raises InputError("training.no_data") or ("training.not_a_pack").
     """
     if path.is_dir():
-        return read_truth(path)
+        return read_manifest(path / MANIFEST) if (path / MANIFEST).is_file() else read_truth(path)
+    if path.name == MANIFEST:
+        return read_manifest(path)
     if not path.is_file():
         raise InputError("training.no_data", path, name=path.name)
     more = path.with_name(f"{path.stem}_more.npz")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as trying
 from hypothesis import strategies as st
 
 from tumordiff_core import paths, settings
@@ -57,6 +58,7 @@ def test_changed_facts_are_written_and_the_rest_stays() -> None:
     assert cache.find("a") is not None
 
 
+@trying(deadline=None)
 @given(
     st.lists(st.tuples(st.text(max_size=9), st.integers(0, 9), st.integers(0, 9)), max_size=5, unique_by=lambda t: t[0])
 )
@@ -183,6 +185,7 @@ def test_a_thumbnail_keeps_proportions_and_turns_axes() -> None:
     assert thumbnails.picture(values, across, (0, 100), inverted=True)[0, -1] == 255
 
 
+@trying(deadline=None)
 @given(st.integers(1, 400), st.integers(1, 400))
 def test_a_thumbnail_of_one_grey_stays_that_grey(rows: int, columns: int) -> None:
     grid = Geometry((1, rows, columns), (1, 1, 1))
