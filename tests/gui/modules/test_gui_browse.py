@@ -80,7 +80,7 @@ def test_rows_arrive_without_moving_selection_or_what_is_open(wiring: Any, panel
 
 def test_the_board_shows_every_visit_and_the_place_of_the_missing_one(wiring: Any, panel: Any, qtbot: Any):
     wiring.context.desk.select("DEMO-002")
-    assert len(panel.board.visits) == 4
+    qtbot.waitUntil(lambda: len(panel.board.visits) == 4)
     assert len(panel.board.thumbs) == 3 * 4
     qtbot.waitUntil(lambda: all(t.image is not None for t in panel.board.thumbs))
     assert {t.mark for t in panel.board.thumbs} == {"", "DERIVED"}

@@ -1,5 +1,6 @@
 """The board: the visits of a patient side by side with thumbnails, days and evidence; clinical facts below."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
@@ -22,6 +23,7 @@ from tumordiff_gui.background.warm import Warm
 from tumordiff_gui.modules.browse import strings, tree
 from tumordiff_gui.state.desk import Selection
 from tumordiff_gui.theme import apply, icons, tokens
+from tumordiff_gui.views.turns import Turns
 
 THUMB, THUMB_SMALL = 124, 60
 COLUMN_WIDTH = 156
@@ -166,9 +168,12 @@ class Board(QScrollArea):
         self.thumbs: list[Thumb] = []
         self.visits: list[Visit] = []
         self.shown_patient = ""
+        self._selected = Selection()
+        self._turns = Turns(self)
 
     def show_patient(self, patient: Any, results: list[Any], *, hide_names: bool) -> None:
         """Lay out a patient's visits, missing ones included, and ask for the thumbnails."""
+        self._turns.stop()
         self.thumbs, self.visits = [], []
         self.shown_patient = patient.patient_id
         inside = QWidget()
@@ -183,17 +188,24 @@ class Board(QScrollArea):
         columns = [(visit.label, visit) for visit in patient.visits]
         columns += [(label, None) for label in tree.missing_visits(patient) if label not in labels]
         columns.sort(key=lambda pair: (tree.visit_number(pair[0]) is None, pair[0]))
-        for label, visit in columns:
-            made = self._missing(patient, label) if visit is None else self._visit(patient, visit)
-            self.visits.append(made)
-            row.addWidget(made, 0, Qt.AlignmentFlag.AlignTop)
         row.addStretch(1)
+        self._turns.run(self._columns(row, patient, columns))
         column.addLayout(row)
         column.addStretch(1)
         self.setWidget(inside)
 
+    def _columns(self, row: QHBoxLayout, patient: Any, columns: list[tuple[str, Any]]) -> Iterator[None]:
+        """One visit per turn: forty thumbnails at once would hold the window."""
+        for place, (label, visit) in enumerate(columns):
+            made = self._missing(patient, label) if visit is None else self._visit(patient, visit)
+            self.visits.append(made)
+            row.insertWidget(place, made, 0, Qt.AlignmentFlag.AlignTop)
+            self.select(self._selected)
+            yield
+
     def select(self, selection: Selection) -> None:
         """Ring the thumbnail of what is selected."""
+        self._selected = selection
         for thumb in self.thumbs:
             thumb.selected = thumb.selection == selection
             thumb.update()
