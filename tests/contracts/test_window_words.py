@@ -12,6 +12,9 @@ KEYWORDS = {"placeholderText", "specialValueText", "hint", "text"}
 WORD = re.compile(r"[A-Za-z]{2,}")
 
 
+ICONS = WINDOW.parent / "resources" / "icons"
+
+
 def literals(call: ast.Call) -> list[str]:
     """Words typed straight into a call that shows text; icon names and identifiers are no words."""
     shown = [*call.args, *(k.value for k in call.keywords if k.arg in KEYWORDS)]
@@ -21,7 +24,12 @@ def literals(call: ast.Call) -> list[str]:
             found.append(argument.value)
         elif isinstance(argument, ast.JoinedStr):
             found += [p.value for p in argument.values if isinstance(p, ast.Constant) and isinstance(p.value, str)]
-    return [text for text in found if WORD.search(text) and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", text)]
+    return [text for text in found if WORD.search(text) and not is_name(text)]
+
+
+def is_name(text: str) -> bool:
+    """Whether a text is an identifier of several parts, or the name of a shipped icon."""
+    return bool(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", text)) or (ICONS / f"{text}.svg").is_file()
 
 
 def test_no_text_is_typed_straight_into_a_widget():

@@ -66,6 +66,7 @@ def save(folder: Path, network: nn.Module, card: dict[str, Any], *, half: bool =
     tensors = {key: _stored(value, half=half) for key, value in network.state_dict().items()}
     weights = folder / "weights.safetensors"
     save_file(tensors, weights)
+    weights.chmod(0o644)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     full = {**card, "weights_sha256": files.sha256(weights), "parameters": parameters}
     checked = model_cards.Card.model_validate(full)
