@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from tests.generators import dicom_base
-from tumordiff_core.errors import MissingError
+from tumordiff_core.errors import InputError, MissingError
 from tumordiff_core.jobs import folder as jobfolder
 from tumordiff_core.jobs import worker
 from tumordiff_core.jobs.spread import spread
@@ -145,12 +145,11 @@ def test_a_folder_of_somebody_else_is_left_alone_and_nothing_is_said(home: Path,
     job = jobfolder.new_job("preprocess", {"paths": [str(source)], "out": str(other)})
     assert worker.main(job) == 1 and "already there" in (jobfolder.failure(job) or "")
     assert [p.name for p in other.iterdir()] == ["thesis.txt"]
-    job = jobfolder.new_job("preprocess", {"paths": [], "out": ""})
-    (tmp_path / "elsewhere").mkdir()
     empty = tmp_path / "flat"
     dicom_base.series(empty, phases=1, slices=3, patient="FLAT", study="9")
     job = jobfolder.new_job("preprocess", {"paths": [str(empty)], "processes": 1})
-    assert worker.main(job) == 1 and "no dynamic series" in (jobfolder.failure(job) or "").lower()
+    assert worker.main(job) == 1
+    assert jobfolder.failure(job) == InputError("preprocess.nothing").sentence
 
 
 def test_the_manifest_is_data_to_train_on(home: Path, tmp_path: Path) -> None:
@@ -258,8 +257,9 @@ def test_a_cluster_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(room, "CLUSTER_PATIENCE_S", 1)
     pytest.importorskip("distributed", reason="distributed is not installed: pip install 'tumordiff[cluster]'")
-    with pytest.raises(MissingError, match="it does not answer"):
+    with pytest.raises(MissingError, match="it does not answer") as caught:
         list(spread(square, [1], cluster="tcp://127.0.0.1:9", progress=Progress()))
+    assert caught.value.code == "jobs.no_cluster"
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingError, match="Dask is not installed"):
         list(spread(square, [1], cluster="tcp://127.0.0.1:9", progress=Progress()))

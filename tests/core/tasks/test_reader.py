@@ -417,3 +417,12 @@ def test_the_real_study_is_shown_as_its_record_says(
     reply = reader.handle({"op": "thumbnail", "series_uid": dynamic, "phase": 0})
     assert Path(reply["png"]).stat().st_size > 1000
     assert cache.used_bytes() > 0
+
+
+def test_too_little_memory_is_a_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(_: dict[str, Any]) -> dict[str, Any]:
+        raise MemoryError
+
+    monkeypatch.setattr(reader, "_tags", greedy)
+    with pytest.raises(InputError, match="needs more memory than"):
+        reader.handle({"op": "tags", "path": "x"})
