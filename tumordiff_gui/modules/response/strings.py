@@ -53,7 +53,7 @@ COLUMNS = (
     "Change",
     "Diameter",
     "Recorded",
-    "SER classes   washout / plateau / persistent %",
+    "SER   wash / plat / pers %",
     "Rule",
 )
 COLUMN_HINTS = (
