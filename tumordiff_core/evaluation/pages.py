@@ -16,8 +16,11 @@ figure{display:inline-block;margin:.5rem 1rem .5rem 0}figcaption{color:#4B5560;f
 """
 
 
-def page(title: str, intro: str, lines: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]], against: str) -> str:
-    """The report of ``evaluate denoise`` from its summary lines and per-slice rows."""
+def page(
+    title: str, intro: str, lines: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]], against: str,
+    sections: Sequence[str] = (),
+) -> str:  # fmt: skip
+    """The report of ``evaluate denoise`` from its summary lines, per-slice rows and further sections of HTML."""
     parts = [f"<h1>{html.escape(title)}</h1>", '<p class="research">Research use only</p>']
     parts.append(f'<p class="note">{html.escape(intro)}</p>')
     for group in dict.fromkeys(_group(line) for line in lines):
@@ -27,10 +30,28 @@ def page(title: str, intro: str, lines: Sequence[dict[str, Any]], rows: Sequence
         parts.append(_table(chosen, against))
         for method in [line["method"] for line in chosen]:
             parts.append(_histograms(method, [r for r in rows if _group(r) == group and r["method"] == method]))
-    body = "\n".join(parts)
+    body = "\n".join([*parts, *sections])
     return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>' + (
         f"<style>{STYLE}</style><body>{body}</body></html>"
     )
+
+
+def section(title: str, note: str, rows: Sequence[dict[str, Any]], picture: str = "") -> str:
+    """A heading, a sentence, a table with the keys of its rows as columns, and an inline picture below it."""
+    out = [f'<h2>{html.escape(title)}</h2><p class="note">{html.escape(note)}</p>']
+    if rows:
+        head = "".join(f"<th>{html.escape(str(name).replace('_', ' '))}</th>" for name in rows[0])
+        body = "".join("<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row.values()) + "</tr>" for row in rows)
+        out.append(f"<table><tr>{head}</tr>{body}</table>")
+    return "".join(out) + picture
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "-" if not np.isfinite(value) else f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(one) for one in value)
+    return "-" if value is None else html.escape(str(value))
 
 
 def _group(row: dict[str, Any]) -> tuple[str, str, float]:

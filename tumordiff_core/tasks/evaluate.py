@@ -33,6 +33,9 @@ class EvaluateParams(BaseModel):
     )
     blind: bool = Field(True, title="Also blind", description="Run the models with the measured level, too.")
     against: str = Field("bm3d+vst", title="Compared with")
+    repeat: str = Field(
+        "", title="Repeat-phase test", description="A dynamic series (folder, file, series:<uid>): this test alone."
+    )
     into_cards: bool = Field(
         False, title="Write into the cards", description="The models' cards get these figures instead of theirs."
     )
@@ -56,6 +59,9 @@ def run(params: EvaluateParams, job: "Job") -> None:
 
     if params.what == "forecast":
         raise NotBuilt("verb.not_built", verb="evaluate forecast")
+    if params.repeat:
+        _repeat(params, job)
+        return
     data = _references(params)
     sets = _sets(params, data)
     names = baselines.available(["identity", *params.baselines])
@@ -100,6 +106,47 @@ def card_figures(name: str, lines: list[dict[str, Any]], against: str, data: str
             "worse_upper_bound_95": round(line["worse_than_input"]["upper_bound_95"], 3), "data": data,
         })  # fmt: skip
     return found
+
+
+def _repeat(params: EvaluateParams, job: "Job") -> None:
+    """The repeat-phase test alone: one phase of a real series denoised, judged by the independent next one."""
+    from tumordiff_core import model_cards, result_folder
+    from tumordiff_core.engine import weights
+    from tumordiff_core.engine.denoise import NoiseLevel
+    from tumordiff_core.errors import InputError
+    from tumordiff_core.evaluation import pages, repeat_phase
+    from tumordiff_core.imaging.intensity import robust_scaling
+    from tumordiff_core.noise.level import estimate
+    from tumordiff_core.plugins import manager
+
+    volume = manager.load("tumordiff_core.tasks.denoise:read_input")(params.repeat, None, job.progress)
+    if volume.phases < 3:
+        raise InputError("evaluate.no_repeat", found=f"{volume.phases} phases", expected="three phases")
+    early = int(volume.facts.get("early") or 1)
+    late = int(volume.facts.get("late") or volume.phases - 1)
+    job.progress.stage("measure noise")
+    level = estimate(volume.values[early])
+    noise = NoiseLevel(level.sigma, level.lag1, level.channels)
+    series = repeat_phase.Series(volume.values, 0, early, late, noise, robust_scaling(volume.values).high)
+    methods = repeat_phase.usual_filters(level.sigma)
+    for name in params.models or [model.card.name for model in model_cards.all_models()[0]]:
+        methods[name] = repeat_phase.of_model(weights.load(model_cards.find(name)))
+    rows = [row._asdict() for row in repeat_phase.evaluate(series, methods, progress=job.progress)]
+    note = (
+        f"Phase {early} denoised, judged by phase {late}, which no method saw: mean squared difference over "
+        f"{rows[0]['voxels']} still voxels; one series, so only differences mean anything. Measured noise "
+        f"{level.sigma:.3g}, correlation of neighbours {level.lag1[0]:.2f} and {level.lag1[1]:.2f}."
+    )
+    _tables(job.result, rows, "repeat_phase")
+    shown = pages.section("Repeat phase", note, rows)
+    (job.result / "report.html").write_text(pages.page("Denoising, evaluated", "", [], [], "", [shown]), "utf-8")
+    record = result_folder.Record(
+        kind="evaluation", provenance="derived", title="Repeat-phase test", params=params.model_dump(),
+        figures={"repeat_phase": rows, "note": note},
+        series_uids=[str(uid) for uid in volume.facts.get("series_uids", []) if uid],
+    )  # fmt: skip
+    result_folder.finish(job.result, record)
+    job.answer.update(result=str(job.folder / "result"), repeat_phase=rows, note=note)
 
 
 def _sets(params: EvaluateParams, data: Path) -> "dict[str, list[Reference]]":
@@ -155,10 +202,10 @@ def _models(params: EvaluateParams) -> "dict[str, Method]":
     return methods
 
 
-def _tables(folder: Path, rows: list[dict[str, Any]]) -> None:
+def _tables(folder: Path, rows: list[dict[str, Any]], name: str = "slices") -> None:
     place = folder / "tables"
-    place.mkdir()
-    with (place / "slices.csv").open("w", newline="", encoding="utf-8") as file:
+    place.mkdir(exist_ok=True)
+    with (place / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
