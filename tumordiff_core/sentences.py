@@ -446,6 +446,11 @@ SENTENCES: dict[str, Sentence] = {
     "denoise.not_acquired": Sentence(
         "the input is a {found}", "an acquired MR series was expected", "choose the dynamic series it was made from"
     ),
+    "denoise.no_pixel": Sentence(
+        "row {row}, column {column} lies outside the slice",
+        "{rows} rows and {columns} columns were expected",
+        "choose a pixel inside the picture",
+    ),
     "denoise.peak": Sentence(
         "the residual hangs together here ({found} standard deviations of patches of noise)",
         "at most {limit} were expected",

@@ -62,3 +62,9 @@ def without(
     shown = images.copy()
     shown[:, 1:] *= kept[:, :, None, None]
     return shown, kept
+
+
+def names(present: npt.NDArray[Any]) -> dict[int, str]:
+    """Names of the images that are there, by their place in the order; ``present`` is float32 [BESIDE]."""
+    beside = [*(f"slice {step:+d}" for step in NEIGHBOURS), "nearest phase", "next phase"]
+    return {0: "this slice", **{1 + k: beside[k] for k in range(BESIDE) if present[k] > 0}}

@@ -23,6 +23,8 @@ Float = npt.NDArray[np.float32]
 TILE = 512
 HALO = 128
 LARGEST_WHOLE = 1024
+SLOPE_STEP = 0.05
+"""Half the width, in units of sigma, of the difference that gives the slope of the stabilisation."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,32 @@ def _edm_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseL
 
 def _paper_mean(model: LoadedModel, images: Tensor, noise: NoiseLevel) -> Tensor:
     """Stabilise, go to [-1, 1] and to the matched time, closed form of x_0, exact unbiased inverse."""
-    transform = stabiliser(noise.channels)
-    stable = transform.forward(images.cpu().numpy(), noise.sigma) * np.float32(noise.sigma)
-    sigma = 2 * noise.sigma
-    alpha_bar = float(schedules.alpha_bar_of(sigma))
-    x_t = (torch.from_numpy(2 * stable - 1) * alpha_bar**0.5).to(images.device)
-    x_0 = clean_estimate(model.network, x_t, alpha_bar)
-    back = transform.inverse(((x_0 + 1) / 2).cpu().numpy() / np.float32(noise.sigma), noise.sigma)
-    return torch.from_numpy(back).to(images.device)
+    transform, sigma = stabiliser(noise.channels), noise.sigma
+    stable = _pixelwise(images, lambda y: transform.forward(y, sigma), SLOPE_STEP * sigma) * sigma
+    alpha_bar = float(schedules.alpha_bar_of(2 * sigma))
+    x_0 = clean_estimate(model.network, (2 * stable - 1) * alpha_bar**0.5, alpha_bar)
+    return _pixelwise((x_0 + 1) / 2 / sigma, lambda z: transform.inverse(z, sigma), SLOPE_STEP)
+
+
+class _Pixelwise(torch.autograd.Function):
+    """A tabulated function of every pixel; its slope is a central difference, so that the filter can be asked for."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, function: Callable[[Float], Float], step: float) -> Tensor:
+        ctx.save_for_backward(values)
+        ctx.function, ctx.step = function, step
+        return torch.from_numpy(function(values.detach().cpu().numpy())).to(values.device)
+
+    @staticmethod
+    def backward(ctx: Any, *gradient: Tensor) -> Any:
+        at, step = ctx.saved_tensors[0].detach().cpu().numpy(), np.float32(ctx.step)
+        slope = (ctx.function(at + step) - ctx.function(at - step)) / (2 * step)
+        return gradient[0] * torch.from_numpy(slope).to(gradient[0]), None, None
+
+
+def _pixelwise(values: Tensor, function: Callable[[Float], Float], step: float) -> Tensor:
+    answer: Tensor = _Pixelwise.apply(values, function, step)  # type: ignore[no-untyped-call]
+    return answer
 
 
 def posterior_samples(

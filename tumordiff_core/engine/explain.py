@@ -48,6 +48,7 @@ def equivalent_filter(
     with torch.enable_grad():
         posterior_mean(model, seen, present, noise)[0, 0, row, column].backward()  # type: ignore[no-untyped-call]
     assert seen.grad is not None
+    seen.grad[0, 1:] *= present[0, :, None, None]  # an absent image is black whatever its weights are
     gradient = np.pad(seen.grad[0].cpu().numpy(), ((0, 0), (REACH, REACH), (REACH, REACH)))
     weights = gradient[:, row : row + 2 * REACH + 1, column : column + 2 * REACH + 1].astype(np.float32)
     size = np.abs(weights).sum(axis=(1, 2))
@@ -65,11 +66,15 @@ class Chain:
     Parameters
     ----------
     sigma : noise left before each step, in the scale of the images
+    alpha_bar : the level of each step
+    noisy : float32 [step, row, column], what each step began with
     images : float32 [step, row, column], the clean estimate of each step
     change : root mean square change of the clean estimate that each step made (0 for the first)
     """
 
     sigma: list[float]
+    alpha_bar: list[float]
+    noisy: Float
     images: Float
     change: list[float]
 
@@ -77,9 +82,11 @@ class Chain:
 def chain(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel, steps: int) -> Chain:
     """What each step of the deterministic chain from the matched level adds to the clean estimate."""
     estimates: list[Float] = []
+    noisy: list[Float] = []
 
-    def keep(_k: int, _x_t: Tensor, x_0: Tensor) -> None:
+    def keep(k: int, x_t: Tensor, x_0: Tensor) -> None:
         estimates.append(back_to_image(model, x_0, noise)[0, 0].cpu().numpy())
+        noisy.append(back_to_image(model, x_t / alpha_bars[k] ** 0.5, noise)[0, 0].cpu().numpy())
 
     with torch.inference_mode():
         start, alpha_bars, clean_of = chain_of(model, images, present, noise, steps)
@@ -88,7 +95,7 @@ def chain(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel
     change = [0.0, *(float(np.sqrt(np.mean(d**2))) for d in np.diff(stacked, axis=0))]
     first = ((1 - alpha_bars[0]) / alpha_bars[0]) ** 0.5
     sigma = [noise.sigma * ((1 - a) / a) ** 0.5 / max(first, 1e-12) for a in alpha_bars]
-    return Chain(sigma, stacked, change)
+    return Chain(sigma, list(alpha_bars), np.stack(noisy), stacked, change)
 
 
 def attention_map(

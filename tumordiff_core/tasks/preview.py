@@ -1,4 +1,4 @@
-"""The warm child ``preview``: one denoised slice within a second, and the forward and reverse chain for the slider."""
+"""The warm child ``preview``: one denoised slice within a second, the chains for the sliders, and why one pixel."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from tumordiff_core.plugins.specs import Service
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from torch import Tensor
 
     from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel
     from tumordiff_core.imaging.intensity import Scaling
@@ -29,7 +30,7 @@ def register_services() -> list[Service]:
 
 
 def handle(request: dict[str, Any]) -> dict[str, Any]:
-    """Answer ``slice`` (one denoised slice) or ``chain`` (images along the forward or reverse process).
+    """Answer ``slice`` (one denoised slice), ``chain`` (images along a process) or ``explain`` (why one pixel).
 
     ``measure`` scores slices of a result, ``truth`` finds the clean phase of a simulated series, ``split`` says which
     patients a training would use for what. Arrays come and go as files of the volume cache; values are in rescaled
@@ -41,6 +42,8 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
     values, scaling, noise, model = _prepare(request)
     if request["op"] == "chain":
         return _chain(request, values, scaling, noise, model)
+    if request["op"] == "explain":
+        return _explain(request, values, noise, model)
     return _slice(request, values, scaling, noise, model)
 
 
@@ -102,11 +105,14 @@ def _chain(
     steps = min(max(int(request.get("steps", 12)), 2), 100)
     centre = min(int(request["slice"]), REACH)
     if request.get("direction") == "forward":
-        images, sigmas, times = _forward(values[centre], steps, int(request.get("seed", 0)))
+        images, sigmas, times, change = _forward(values[centre], steps, int(request.get("seed", 0)))
     else:
-        images, sigmas, times = _reverse(values, centre, steps, noise, model)
+        images, sigmas, times, change = _reverse(values, centre, steps, noise, model)
     shown = scaling.invert(np.stack(images))
-    found = {"npy": _keep(shown), "t": times, "sigma": [sigma * scaling.range for sigma in sigmas]}
+    found = {
+        "npy": _keep(shown), "t": times, "sigma": [sigma * scaling.range for sigma in sigmas],
+        "change": [each * scaling.range for each in change],
+    }  # fmt: skip
     return {**found, **_chain_scores(request, shown)}
 
 
@@ -127,7 +133,8 @@ def _chain_scores(request: dict[str, Any], images: "Float") -> dict[str, Any]:
     return {"psnr": [min(s.psnr_tissue, 99.0) for s in scored], "ssim": [s.ssim_tissue for s in scored]}
 
 
-Chain = tuple[list[Any], list[float], list[float]]
+Chain = tuple[list[Any], list[float], list[float], list[float]]
+"""Images, noise in each, time of each, and how much each step of a reverse chain changed the clean estimate."""
 
 
 def _forward(image: "Float", steps: int, seed: int) -> Chain:
@@ -142,31 +149,53 @@ def _forward(image: "Float", steps: int, seed: int) -> Chain:
     eps = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(seed))
     times = np.linspace(0, schedule.steps - 1, steps).round().astype(int)
     images = [(ddpm.diffuse(x_0, float(schedule.alpha_bar[t]), eps).numpy() + 1) / 2 for t in times]
-    return images, [float(schedule.sigma[t]) / 2 for t in times], [float(t) for t in times]
+    return images, [float(schedule.sigma[t]) / 2 for t in times], [float(t) for t in times], []
 
 
 def _reverse(values: "Float", centre: int, steps: int, noise: "NoiseLevel", model: "LoadedModel") -> Chain:
     """The deterministic chain from the slice's own level to the clean image."""
-    import numpy as np
-    import torch
+    from tumordiff_core.engine import explain, schedules
 
-    from tumordiff_core.engine import denoise, samplers, schedules
+    found = explain.chain(model, *_seen(values, centre, model), noise, steps)
+    schedule = schedules.linear()
+    times = [schedule.matched_time(((1 - a) / a) ** 0.5) for a in found.alpha_bar]
+    return [*found.noisy, found.images[-1]], [*found.sigma, 0.0], [*times, 0.0], found.change
+
+
+def _seen(values: "Float", centre: int, model: "LoadedModel") -> "tuple[Tensor, Tensor]":
+    """What the model sees of one slice of a stack, on its device."""
+    import numpy as np
+
+    from tumordiff_core.engine import denoise
 
     images, present = denoise.seen(model, values[None], 0, np.array([centre]))
-    found: list[torch.Tensor] = []
-    with torch.inference_mode():
-        start, alpha_bars, clean_of = denoise.chain_of(model, images, present, noise, steps)
+    return images.to(model.device), present.to(model.device)
 
-        def keep(k: int, x_t: torch.Tensor, _x_0: torch.Tensor) -> None:
-            found.append(x_t / alpha_bars[k] ** 0.5)
 
-        found.append(samplers.ddim(start, alpha_bars, clean_of, keep))
-        shown = [denoise.back_to_image(model, image, noise)[0, 0].numpy() for image in found]
-    sigmas = [((1 - a) / a) ** 0.5 for a in alpha_bars]
-    schedule = schedules.linear()
-    times = [schedule.matched_time(sigma) for sigma in sigmas]
-    per_image = noise.sigma / sigmas[0]
-    return shown, [sigma * per_image for sigma in sigmas] + [0.0], [*times, 0.0]
+def _explain(request: dict[str, Any], values: "Float", noise: "NoiseLevel", model: "LoadedModel") -> dict[str, Any]:
+    """Why ``row``, ``column`` of a slice came out as it did.
+
+    The equivalent filter [image, 31, 31] around the pixel; names, ``offsets`` along the stack and shares of its
+    images; its ``total`` and ``width_px``; where there is one, the attention map [row, column]; with ``features``,
+    the liveliest feature maps [feature, row, column]. Raises InputError("denoise.no_pixel") outside the slice.
+    """
+    from tumordiff_core.engine import context, explain
+    from tumordiff_core.errors import InputError
+
+    row, column = int(request["row"]), int(request["column"])
+    if not (0 <= row < values.shape[1] and 0 <= column < values.shape[2]):
+        raise InputError("denoise.no_pixel", row=row, column=column, rows=values.shape[1], columns=values.shape[2])
+    images, present = _seen(values, min(int(request["slice"]), REACH), model)
+    found = explain.equivalent_filter(model, images, present, noise, row, column)
+    names, steps = context.names(present[0].cpu().numpy()), (0, *context.NEIGHBOURS, *[0] * context.OTHER_PHASES)
+    attention = explain.attention_map(model, images, present, noise, row, column)
+    features = explain.feature_maps(model, images, present, noise) if request.get("features") else None
+    return {
+        "npy": _keep(found.weights[list(names)]), "names": list(names.values()), "offsets": [steps[k] for k in names],
+        "share": [float(found.share[k]) for k in names], "total": found.total, "width_px": found.width_pixels,
+        "attention": "" if attention is None else _keep(attention),
+        "features": "" if features is None else _keep(features),
+    }  # fmt: skip
 
 
 def _keep(values: "Float") -> str:
