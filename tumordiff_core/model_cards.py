@@ -13,7 +13,6 @@ from tumordiff_core.errors import ModelError, TumorDiffError
 
 FORMAT = 1
 DEFAULT = "small-1"
-SAFE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}"
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
 
 

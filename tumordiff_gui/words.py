@@ -11,7 +11,6 @@ PLANES = {"sagittal": "sagittal", "axial": "axial", "coronal": "coronal"}
 
 ANONYMOUS = "patient {code}"
 VISIT = "{label} · {day}"
-DAY = "day {days}"
 YEARS = "{age} y"
 PHASE = "{label} {number}/{count}"
 PHASE_TIME = "{seconds:+.0f} s"
@@ -21,10 +20,8 @@ ZOOM = "zoom {percent} %"
 SLICE = "slice {number}/{count}"
 SLICE_OUTSIDE = "outside the stack"
 POSITION = "{axis} {mm:.1f} mm"
-PROBE = "{value} {unit}"
 SCALE_MM = "{mm:g} mm"
 SCALE_CM = "{cm:g} cm"
-GREY_INVERTED = "inverted"
 REFORMATTED = "{plane}, reformatted"
 
 GREY_STEP = "Window {width} / {center}"

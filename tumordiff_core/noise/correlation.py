@@ -1,4 +1,4 @@
-"""How neighbouring noise hangs together: spectra of zero-filled acquisitions, lag-1 correlation, radial spectrum."""
+"""How neighbouring noise hangs together: spectra of zero-filled acquisitions, and lag-1 correlation."""
 
 from typing import Any
 
@@ -70,14 +70,3 @@ def lag1(values: npt.NDArray[Any], mask: npt.NDArray[np.bool_] | None = None) ->
     row = float(rows.mean()) / variance if rows.size else 0.0
     column = float(columns.mean()) / variance if columns.size else 0.0
     return row, column
-
-
-def radial_spectrum(values: npt.NDArray[Any], bins: int = 32) -> tuple[Float, Float]:
-    """Mean power over rings of spatial frequency: (cycles per pixel up to 0.5, power); [..., row, column] in."""
-    power = np.abs(np.fft.fft2(values - values.mean(axis=(-2, -1), keepdims=True))) ** 2
-    power = power.reshape(-1, *power.shape[-2:]).mean(axis=0)
-    radius = np.hypot(np.fft.fftfreq(power.shape[0])[:, None], np.fft.fftfreq(power.shape[1])[None, :])
-    ring = np.minimum((radius / 0.5 * bins).astype(int), bins)
-    total = np.bincount(ring.ravel(), power.ravel(), minlength=bins + 1)[:bins]
-    count = np.bincount(ring.ravel(), minlength=bins + 1)[:bins]
-    return (np.arange(bins) + 0.5) * 0.5 / bins, total / np.maximum(count, 1)

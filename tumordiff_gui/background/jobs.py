@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from tumordiff_core import files, settings
+from tumordiff_core import settings
 from tumordiff_core.errors import TumorDiffError
 from tumordiff_core.jobs import events, start
 from tumordiff_core.jobs import folder as jobfolder
@@ -349,8 +349,3 @@ def log_of(view: JobView) -> str:
 def _attempt(file: Path) -> int:
     number = file.name.split(".")[1]
     return int(number) if number.isdigit() else 0
-
-
-def write_params(view: JobView) -> dict[str, Any]:
-    """The whole job record as it lies on disk, for the history."""
-    return files.read_json(view.folder / "job.json", newest_format=jobfolder.FORMAT)

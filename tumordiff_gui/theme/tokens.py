@@ -49,10 +49,8 @@ ON_BLACK_PREDICTED = "#C58AF0"
 ON_BLACK_CROSSHAIR = "#39D0C8"
 ON_BLACK_OUTLINE = "#000000"
 
-VISIT_MARKERS = ("circle", "square", "triangle", "diamond")
 VISIT_SIGNS = ("●", "■", "▲", "◆")
 
-UNIT = 4
 CONTROL_HEIGHT = 28
 TOOL_ICON = 20
 PANEL_WIDTH = 320

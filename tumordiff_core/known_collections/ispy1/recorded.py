@@ -1,7 +1,7 @@
 """What the trial's own analysis of a visit recorded: the rule, the box, the published volumes, masks and maps."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from tumordiff_core.dicom import maps, order, private, study
 from tumordiff_core.dicom.private import Analysis, Corner, LpsBox
@@ -65,11 +65,6 @@ def phases_used(one: StudyRecord, found: Sequence[Analysis]) -> tuple[int, ...]:
             return used
     late_first = any(re.search(r": PE2$", s.description) for s in one.series)
     return (0, 2) if late_first else ()
-
-
-def first_of(values: Iterable[object]) -> object:
-    """The first value that is not missing."""
-    return next((value for value in values if value not in (None, "", ())), None)
 
 
 def recorded(one: StudyRecord, source: sources.Source | None) -> Recorded | None:

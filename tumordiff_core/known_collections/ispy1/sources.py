@@ -8,7 +8,6 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import pairwise
 
 from tumordiff_core.dicom import order, study
 from tumordiff_core.plugins.specs import Header, Role, SeriesRecord, StudyRecord
@@ -304,12 +303,6 @@ def _without_map(one: StudyRecord, named: Collection[str], side: str) -> Source 
         if best is None or len(found.phases) > len(best.phases):
             best = found
     return best
-
-
-def in_time_order(phases: Sequence[Sequence[Header]]) -> bool:
-    """Whether the phases begin one after the other, as far as their times tell."""
-    starts = [s for phase in phases if (s := order.start_s(phase)) is not None]
-    return all(a < b for a, b in pairwise(starts))
 
 
 def role(series: SeriesRecord, source: Source | None) -> Role:

@@ -56,7 +56,6 @@ FILES = "{files} files"
 PHASE_PRE = "pre"
 PHASE_POST = "post {number}"
 EFFECTIVE = "{seconds:+.0f} s"
-RESULTS = "Results"
 EVIDENCE = "({evidence})"
 
 ROLES = {
@@ -77,7 +76,6 @@ MARK_DEFAULT = "DERIVED"
 OPEN = "Open in Read"
 DENOISE = "Denoise…"
 EDIT_VISIT = "Correct the visit…"
-SHOW_TAGS = "DICOM tags"
 COPY_ID = "Copy identifier"
 
 IMPORT_RUNNING = "importing  {done} of {total} files"
