@@ -21,10 +21,14 @@ UNEVEN_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Levels:
-    """The range of noise that training sees, as a share of the image's maximum, drawn log-uniformly."""
+    """The range of noise that training sees, as a share of the image's maximum, drawn log-uniformly.
+
+    ``white_share`` of all crops get white noise, the rest coloured noise.
+    """
 
     lowest: float = 0.007
     highest: float = 0.24
+    white_share: float = WHITE_SHARE
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def corrupt(images: Float, levels: Levels, rng: np.random.Generator, present: Fl
     channels = rng.choice(CHANNEL_CHOICES, count, p=CHANNEL_SHARES)
     for k in range(count):
         there = [0, *(1 + np.flatnonzero(present[k]) if present is not None else range(1, clean.shape[1]))]
-        spectrum = draw_spectrum(size, rng)
+        spectrum = draw_spectrum(size, rng, levels.white_share)
         if spectrum is not None:
             colour[k] = lag1_of_spectrum(spectrum)
         if rng.random() < BIAS_FIELD_SHARE:
@@ -73,12 +77,14 @@ def corrupt(images: Float, levels: Levels, rng: np.random.Generator, present: Fl
     return Noisy(clean, noisy, sigma, colour, channels.astype(np.float32))
 
 
-def draw_spectrum(size: int, rng: np.random.Generator) -> npt.NDArray[np.float64] | None:
+def draw_spectrum(
+    size: int, rng: np.random.Generator, white_share: float = WHITE_SHARE
+) -> npt.NDArray[np.float64] | None:
     """White (None), zero-filled with random cuts along random axes, or Gaussian-correlated noise."""
     kind = rng.random()
-    if kind < WHITE_SHARE:
+    if kind < white_share:
         return None
-    if kind < WHITE_SHARE + FERMI_SHARE:
+    if kind < white_share + FERMI_SHARE:
         return fermi_spectrum(size, size, row_cut=rng.uniform(0.5, 1.1), column_cut=rng.uniform(0.5, 1.1))
     return gaussian_spectrum(size, size, rng.uniform(0.05, 0.7))
 

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ from tumordiff_core.errors import InputError, Stopped
 from tumordiff_core.noise.add import magnitude
 from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.progress import Progress
-from tumordiff_core.training.datasets import CropSampler, Stack, block_mean, is_beside, made_up_stacks
+from tumordiff_core.training.datasets import CropSampler, Mix, Stack, block_mean, is_beside, made_up_stacks
 from tumordiff_core.training.module import Batch, DenoiserModule, NoisyBatches, Recipe
 
 VALIDATION_LEVELS = (0.05, 0.10, 0.15)
@@ -53,6 +53,7 @@ class Plan:
     loaders: int = 0
     devices: int = 1
     nodes: int = 1
+    mix: Mix = field(default_factory=Mix)
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,9 @@ def fit(plan: Plan, stacks: Sequence[Stack], checkpoints: Path, *, progress: Pro
         torch.set_num_threads(plan.threads)
     lightning.seed_everything(plan.recipe.seed, verbose=False)
     made_up = made_up_stacks(plan.made_up, plan.recipe.seed)
-    sampler = CropSampler([s for s in stacks if s.part == "train"], size=plan.crop, made_up_stacks=made_up)
+    sampler = CropSampler(
+        [s for s in stacks if s.part == "train"], size=plan.crop, mix=plan.mix, made_up_stacks=made_up
+    )
     batches = NoisyBatches(sampler, plan.recipe)
     validation = validation_batches([s for s in stacks if s.part == "val"], plan.recipe)
     network = build(plan.family, plan.arguments).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
