@@ -13,6 +13,10 @@ from tumordiff_core import logs
     [
         ("read /home/ann/ISPY1_1002/1-01.dcm twice", "read <path>.dcm twice"),
         (r"read C:\Users\ann\scan.nii", "read <path>.nii"),
+        ("no file '/data/Doe Jane/1 a.dcm' here", "no file '<path>.dcm' here"),
+        ("no folder '/data/of Dr. Jane Doe'", "no folder '<path>'"),
+        (r"no file 'D:\Doe Jane\1.dcm' here", "no file '<path>.dcm' here"),
+        (r'no file "\\archive\Doe Jane\1.dcm" here', 'no file "<path>.dcm" here'),
         ("series 1.3.6.1.4.1.14519.5.2.1 is short", "series <uid> is short"),
         ("of ISPY1_1002, DEMO-001 and ACRIN-6698-102212", "of <patient>, <patient> and <patient>"),
         ("named DOE^JANE^M", "named <name>"),
