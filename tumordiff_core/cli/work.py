@@ -113,13 +113,13 @@ def denoise(
     as_json: Json = False,
 ) -> None:
     """Denoise a series and write it beside its source's kind, through the same gate as ``export``."""
-    given = source if source.startswith(SERIES_PREFIX) else _whole(source)
-    if given is not source:
+    from_catalogue = source.startswith(SERIES_PREFIX)
+    if not from_catalogue:
         _require(source)
     _require_free(out)
     values = {
-        "input": given, "out": _whole(out), "model": model, "sigma": sigma, "strength": strength,
-        "samples": samples, "seed": seed, "series": series, "yes": yes,
+        "input": source if from_catalogue else _whole(source), "out": _whole(out), "model": model, "sigma": sigma,
+        "strength": strength, "samples": samples, "seed": seed, "series": series, "yes": yes,
     }  # fmt: skip
     finish(do("denoise", values, seed=seed, as_json=as_json))
 
@@ -147,7 +147,7 @@ def response(patient: Annotated[str, typer.Argument(metavar="PATIENT")], as_json
 
 
 def register(patient: Annotated[str, typer.Argument(metavar="PATIENT")], as_json: Json = False) -> None:
-    """Register a patient's visits to each other."""
+    """Register a patient's visits to each other (not built yet)."""
     finish(do("register", {"patient": patient}, as_json=as_json))
 
 
@@ -155,7 +155,7 @@ def forecast(
     source: Annotated[str, typer.Argument(metavar="PATIENT|TABLE.csv", help="A patient, or an existing table.")],
     as_json: Json = False,
 ) -> None:
-    """Forecast the next visit with its doubt."""
+    """Forecast the next visit with its doubt (not built yet)."""
     values = {"table": _whole(source)} if Path(source).is_file() else {"patient": source}
     finish(do("forecast", values, as_json=as_json))
 
