@@ -6,6 +6,7 @@ from pathlib import Path
 import platformdirs
 
 APP = "TumorDiff"
+DEMO = "demo"
 
 
 def home() -> Path | None:
@@ -62,8 +63,9 @@ def models() -> Path:
 
 
 def demo() -> Path:
-    """The demo's own home, never mixed with the user's catalogue."""
-    return data() / "demo"
+    """The demo's own home, never mixed with the user's catalogue; inside that home it is the home itself."""
+    here = home()
+    return here if here is not None and here.name == DEMO else data() / DEMO
 
 
 def volumes() -> Path:

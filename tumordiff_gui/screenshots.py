@@ -33,6 +33,7 @@ IN_LIGHT = "response"
 DOCS = Path(__file__).parent.parent / "docs" / "pictures"
 PATIENCE_MS = 90_000
 LOOK_EVERY_MS = 100
+SMALLEST = 0
 SETTLE_LOOKS = 20
 SHOWN_RESULTS = {"denoise": "denoised", "response": "response", "train": "model", "export": "denoised"}
 SHORT_TRAINING = ("--name", "demo-model", "--epochs", "4", "--steps", "6", "--batch", "4", "--crop", "32")
@@ -114,7 +115,7 @@ def draw(folder: Path, theme: str, scale: int, only: str) -> int:
             continue
         prepare(wiring, module_id)
         settle(wiring)
-        window.grab().save(str(folder / f"{module_id}-{theme}{mark}.png"))
+        window.grab().save(str(folder / f"{module_id}-{theme}{mark}.png"), "PNG", SMALLEST)
     window.close()
     return 0
 

@@ -97,8 +97,7 @@ def own_home() -> Iterator[Path]:
     from tumordiff_core import paths, settings
 
     before = os.environ.get("TUMORDIFF_HOME")
-    home = paths.home()
-    place = home if home is not None and home.name == paths.demo().name else paths.demo()
+    place = paths.demo()
     os.environ["TUMORDIFF_HOME"] = str(place)
     settings.reload()
     try:

@@ -65,6 +65,13 @@ def test_the_demo_runs_through_in_a_home_of_its_own(ready: Path, tmp_path: Path)
     assert "1/6" not in {e["stage"][:3] for e in events.read_all(again) if e["kind"] == "stage"}
 
 
+def test_the_demos_home_is_its_own_demo(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = paths.demo()
+    assert inside == home / "data" / "demo"
+    monkeypatch.setenv("TUMORDIFF_HOME", str(inside))
+    assert paths.demo() == inside and paths.data() == inside / "data"
+
+
 def test_without_a_model_nothing_is_made_up(home: Path, tmp_path: Path) -> None:
     job, code = demo(model="nobodys", out=str(tmp_path / "out"))
     assert code == 1 and "nobodys" in (jobfolder.failure(job) or "")
