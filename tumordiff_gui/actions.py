@@ -99,6 +99,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("view.slower", "Play slower", ("<",), "view", "cine"),
     Action("view.faster", "Play faster", (">",), "view", "cine"),
     Action("view.original", "Hold: original, release: denoised", ("D",), "view", "compare"),
+    Action("view.explain", "Explain the pixel under the pointer", ("Shift+W",), "view", "compare", "target"),
 )
 
 PRESETS = ("radiology", "slicer", "itk-snap")

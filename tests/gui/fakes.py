@@ -307,7 +307,25 @@ class FakeWarm(QObject):
         return {
             "npy": self._keep(name, images.astype(np.float32)), "sigma": sigmas,
             "t": [round(200.0 * s / 9.0) for s in sigmas], "psnr": scores,
+            "change": [] if body["direction"] == "forward" else [0.0, *(9.0 / k for k in range(1, count - 1))],
             "ssim": None if scores is None else [s / 60 for s in scores],
+        }  # fmt: skip
+
+    def explain(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Weights of a 3 x 3 mean, a little of them in the neighbouring slices; the paper's network sees one slice."""
+        paper = "paper" in body["model"]
+        shares = [1.0] if paper else [0.7, 0.2, 0.1]
+        weights = np.zeros((len(shares), 31, 31), np.float32)
+        weights[:, 14:17, 14:17] = np.array(shares)[:, None, None] / 9
+        weights[0, 14, 14] = -0.02
+        looked = np.zeros(SHAPE[1:], np.float32)
+        looked[32:64, 32:64] = np.linspace(0, 1, 32) + 0.01
+        maps = np.stack([np.roll(looked[::8, ::8], k, 1) for k in range(8)])
+        return {
+            "npy": self._keep(f"filter-{body['model']}", weights), "share": shares, "total": float(weights[0].sum()),
+            "names": ["this slice", "slice -1", "slice +1"][: len(shares)], "offsets": [0, -1, 1][: len(shares)],
+            "width_px": 1.2, "attention": "" if paper else self._keep("attention", looked),
+            "features": self._keep("features", maps) if body["features"] and not paper else "",
         }  # fmt: skip
 
     def truth(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -356,7 +374,8 @@ def install_model(name: str, *, family: str = "edm-unet", evaluated: bool = True
 
 
 def make_result(folder: Path, series_uid: str = "1.2.1.1.1", *, model: str = "small-1", samples: int = 0,
-                findings: list[dict[str, Any]] | None = None, **params: Any) -> Path:  # fmt: skip
+                findings: list[dict[str, Any]] | None = None, doubt: list[dict[str, Any]] | None = None,
+                **params: Any) -> Path:  # fmt: skip
     """A denoised result of a made-up dynamic series."""
     from tumordiff_core import result_folder
 
@@ -371,7 +390,8 @@ def make_result(folder: Path, series_uid: str = "1.2.1.1.1", *, model: str = "sm
         params={"sigma": None, "samples": samples, "uncertainty": True, "seed": 0, "strength": 1.0, **params},
         model={"name": model}, geometry=sagittal().to_record(), labels=["pre", "post 1", "post 2"],
         noise={"sigma": [9.0, 9.1, 9.2], "low": [8.0] * 3, "high": [10.0] * 3, "estimator": "air"},
-        figures={"ftv_before_cc": 5.31, "ftv_after_cc": 5.30, "ftv_dice": 0.991, "rule": "recorded"},
+        figures={"ftv_before_cc": 5.31, "ftv_after_cc": 5.30, "ftv_dice": 0.991, "rule": "recorded",
+                 "doubt": doubt or []},
         findings=findings or [],
         facts={"patient_id": "DEMO-001", "study_uid": series_uid.rpartition(".")[0], "series_uid": series_uid},
     ))  # fmt: skip

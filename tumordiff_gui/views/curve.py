@@ -29,7 +29,7 @@ class Curve(Chart):
     def __init__(self, title: str, x_title: str = "", *, log: bool = False, empty: str = "",
                  parent: QWidget | None = None) -> None:  # fmt: skip
         super().__init__(title, x_title, parent)
-        self._log, self._empty = log, empty or words.NO_POINTS
+        self._log, self.empty = log, empty or words.NO_POINTS
         self._lines: tuple[Line, ...] = ()
         self._mark: float | None = None
 
@@ -53,7 +53,7 @@ class Curve(Chart):
         drawn = [(line, self._drawable(line)) for line in self._lines]
         points = [p for _, found in drawn for p in found]
         if not points:
-            self.nothing(painter, self._empty)
+            self.nothing(painter, self.empty)
             painter.end()
             return
         x = (min(p[0] for p in points), max(p[0] for p in points))

@@ -170,6 +170,11 @@ class SliceWidget(QWidget):
         index[plane.axis], index[plane.across], index[plane.down] = float(here), across, down
         return index[0], index[1], index[2]
 
+    def pointed(self) -> tuple[int, int, int] | None:
+        """The voxel [slice, row, column] under the pointer, ``None`` when it is elsewhere."""
+        index = None if self._pointer is None else self.index_at(self._pointer)
+        return None if index is None else (round(index[0]), round(index[1]), round(index[2]))
+
     def point_of(self, index: tuple[float, float, float]) -> QPointF:
         """Where the centre of a voxel lies on the widget; the inverse of ``index_at``."""
         picture, plane = self.model.picture, self.model.plane

@@ -16,7 +16,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QStyle, QStyleOptionSlider
 
 from tests.gui import fakes
-from tests.gui.hands import drag, wheel
+from tests.gui.hands import drag, move, wheel
 from tumordiff_core.jobs import events
 from tumordiff_core.jobs import folder as jobfolder
 from tumordiff_gui.background.jobs import Jobs
@@ -524,3 +524,137 @@ def test_single_slices_are_unknown_until_they_come_and_a_residual_draws_nothing_
     with pytest.raises(ValueError, match="no slice"):
         stack.put(0, np.ones((3, 2)))
     assert np.array_equal(Residual(np.ones((3, 2, 2)), stack, 1.0)[0], np.zeros((2, 2)))
+
+
+# one pixel explained
+
+
+def click_pixel(wiring: Any, name: str, row: int, column: int, modifier: Any = Qt.KeyboardModifier.NoModifier) -> None:
+    widget = wiring.grid.widget_of(name)
+    index = (float(widget.model.slice_index), float(row), float(column))
+    QTest.mouseClick(widget, LEFT, modifier, widget.point_of(index).toPoint())
+
+
+@pytest.fixture
+def explained(wiring: Any, denoise: Any, qtbot: Any) -> Any:
+    """The panel with the pixel at row 40, column 33 explained."""
+    QTest.mouseClick(denoise.controls.layouts.button(3), LEFT)
+    assert "Click a pixel" in denoise.showing.explained.text.text()
+    QApplication.processEvents()
+    click_pixel(wiring, "original", 40, 33)
+    qtbot.waitUntil(lambda: denoise.showing.explanations.found is not None, timeout=PATIENCE_MS)
+    return denoise
+
+
+def test_a_click_on_a_pixel_shows_its_filter_its_slices_and_what_they_mean(wiring: Any, explained: Any):
+    index, showing = explained.showing.slice_index, explained.showing
+    body = asked(wiring, "explain")[-1]
+    assert (body["slice"], body["row"], body["column"], body["model"]) == (index, 40, 33, "small-1")
+    assert view(explained, "original").index == (index, 40, 33) and view(explained, "denoised").crosshair
+    shown = view(explained, "filter")
+    assert shown.title == "filter · this slice" and shown.picture.unit == "%"
+    at = tuple(round(v) for v in shown.picture.geometry.to_index(shown.place.position_mm))
+    assert at == (1, 15, 15)
+    assert shown.picture.values[at] == pytest.approx(100 * 0.7 / 9)
+    assert shown.picture.values[0, 15, 15] == pytest.approx(100 * 0.2 / 9)
+    text = showing.explained.text.text()
+    for expected in (f"Slice {index + 1}, row 41, column 34", "1.8 mm (1.2 pixels)", "0.60", "30 %", "Attention"):
+        assert expected in text
+    looked = view(explained, "denoised").overlays[0]
+    assert np.isnan(looked.values[(index, 0, 0)]) and looked.values[(index, 40, 40)] > 0
+
+
+def test_a_bar_shows_the_filter_of_its_slice_and_scrolling_the_filter_marks_the_bar(wiring: Any, explained: Any):
+    bars, index = explained.showing.explained.bars, explained.showing.slice_index
+    QTest.mouseClick(bars, LEFT, pos=bars.bar_rect(1).center().toPoint())
+    assert view(explained, "filter").title == "filter · slice -1" and bars.selected == 1
+    wheel(wiring.grid.widget_of("filter"), -2)
+    assert view(explained, "filter").title == "filter · slice +1" and bars.selected == 2
+    bars.setFocus()
+    QTest.keyClick(bars, Qt.Key.Key_Up)
+    assert bars.selected == 1
+    assert explained.showing.slice_index == index
+
+
+def test_feature_maps_come_on_request_and_stay_wanted_for_the_next_pixel(wiring: Any, explained: Any, qtbot: Any):
+    strip = explained.showing.explained
+    assert not asked(wiring, "explain")[-1]["features"] and strip.maps.isHidden()
+    QTest.mouseClick(strip.ask, LEFT)
+    qtbot.waitUntil(lambda: not strip.maps.isHidden(), timeout=PATIENCE_MS)
+    assert strip.ask.isHidden() and "Feature maps" in strip.text.text()
+    click_pixel(wiring, "denoised", 20, 30)
+    qtbot.waitUntil(lambda: "row 21" in strip.text.text(), timeout=PATIENCE_MS)
+    assert asked(wiring, "explain")[-1]["features"] is True
+
+
+def test_another_model_explains_the_same_pixel_in_its_own_way(wiring: Any, explained: Any, qtbot: Any):
+    explained.choose_model("paper-1")
+    qtbot.waitUntil(lambda: "no attention" in explained.showing.explained.text.text(), timeout=PATIENCE_MS)
+    assert asked(wiring, "explain")[-1]["model"] == "paper-1"
+    assert "only this slice counts" in explained.showing.explained.text.text()
+    assert view(explained, "denoised").overlays == ()
+
+
+def test_an_explanation_that_fails_says_so_and_tries_again(wiring: Any, explained: Any, qtbot: Any):
+    wiring.context.warm.failing_ops["explain"] = "memory is full; 1 GB was expected; close something"
+    click_pixel(wiring, "original", 50, 33)
+    qtbot.waitUntil(lambda: "memory is full" in view(explained, "filter").trouble, timeout=PATIENCE_MS)
+    assert view(explained, "filter").details == "a traceback" and view(explained, "filter").picture is None
+    wiring.context.warm.failing_ops.clear()
+    QTest.mouseClick(wiring.grid.widget_of("filter").notice.again, LEFT)
+    qtbot.waitUntil(lambda: view(explained, "filter").picture is not None, timeout=PATIENCE_MS)
+    assert view(explained, "filter").trouble == ""
+
+
+def test_waiting_for_an_explanation_is_said_and_another_series_forgets_it(wiring: Any, explained: Any, qtbot: Any):
+    wiring.context.warm.held_ops.add("explain")
+    click_pixel(wiring, "original", 50, 33)
+    assert view(explained, "filter").loading == "asking about this pixel"
+    wiring.context.desk.select("DEMO-001", "1.2.1.3")
+    qtbot.waitUntil(lambda: view(explained, "original").picture is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "Click a pixel" in explained.showing.explained.text.text(), timeout=PATIENCE_MS)
+    assert view(explained, "filter").picture is None and explained.showing.pixel is None
+
+
+def test_the_key_explains_the_pixel_under_the_pointer_from_any_arrangement(wiring: Any, denoise: Any, qtbot: Any):
+    widget = wiring.grid.widget_of("residual")
+    index = denoise.showing.slice_index
+    QApplication.processEvents()
+    at = widget.point_of((float(index), 60.0, 20.0))
+    QCursor.setPos(widget.mapToGlobal(at.toPoint()))
+    move(widget, (at.x(), at.y()))
+    wiring.grid._entered(widget)
+    QTest.keyClick(wiring.window, Qt.Key.Key_W, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.waitUntil(lambda: denoise.showing.explanations.found is not None, timeout=PATIENCE_MS)
+    assert wiring.grid.layout_shown.name == "denoise-explain"
+    assert denoise.showing.explanations.found.pixel == (index, 60, 20)
+    wiring.do_undo()
+    assert wiring.grid.layout_shown.name == "denoise-compare"
+    assert view(denoise, "denoised").overlays == ()
+
+
+def test_each_step_of_the_reverse_chain_says_what_it_changed(wiring: Any, denoise: Any, qtbot: Any):
+    denoise.change_layout("steps")
+    strip = denoise.showing.strip
+    qtbot.waitUntil(lambda: len(strip.change._lines) == 2, timeout=PATIENCE_MS)
+    points = strip.change._lines[0].points
+    assert points[0] == (1.0, pytest.approx(1.0)) and len(points) == 14
+    strip.sliders["forward"].setValue(3)
+    qtbot.waitUntil(lambda: "σ" in strip.readouts["forward"].text(), timeout=PATIENCE_MS)
+    assert strip.change._lines == () and "Only removing noise" in strip.change.empty
+
+
+def test_the_models_own_doubt_stands_among_the_figures_with_its_legend(
+    wiring: Any, denoise: Any, qtbot: Any, home: Path
+):
+    doubt = {"expected_psnr_gain_db": 6.4, "residual_power": 0.9, "residual_power_expected": 0.88,
+             "residual_lag1": [-0.1, 0.05], "residual_lag1_expected": [-0.12, -0.12]}  # fmt: skip
+    folder = fakes.make_result(home / "r" / "result", samples=8, doubt=[{}, doubt, {}])
+    show_result(wiring, denoise, qtbot, folder)
+    cells = [label.text() for row in denoise.showing.figures._rows for label in row if not label.isHidden()]
+    assert "gain expected by the model" in cells and "+6.4 dB" in cells
+    assert not denoise.showing.figures.doubt.isHidden() and "Bright" in denoise.showing.figures.doubt.text()
+    said = next(s for s in denoise.showing.said if "demands" in s.text)
+    assert said.level == "warning" and "+0.05, -0.12" in said.text and "102 %" in said.text
+    denoise.show_phase(0)
+    qtbot.waitUntil(lambda: not any("demands" in s.text for s in denoise.showing.said), timeout=PATIENCE_MS)

@@ -1,4 +1,4 @@
-"""The three arrangements of Denoise as layouts: compare, both networks, step by step."""
+"""The four arrangements of Denoise as layouts: compare, both networks, step by step, one pixel explained."""
 
 from functools import cache
 
@@ -6,7 +6,9 @@ from tumordiff_gui.modules.denoise import strings
 from tumordiff_gui.state.layout import Cell, Layout, Link
 
 GREY = ("original", "truth", "denoised", "ours", "paper", "step_ours", "step_paper")
-VIEWS = (*GREY, "residual", "spread", "ours_residual", "paper_residual")
+VIEWS = (*GREY, "residual", "spread", "ours_residual", "paper_residual", "filter")
+ALONE = frozenset({"filter"})
+"""Views on a grid of their own: nothing of them moves with the others."""
 EMPTY = Layout("denoise-empty", strings.NOTHING_OPEN, (Cell("empty"),))
 
 
@@ -44,10 +46,19 @@ def steps() -> Layout:
     return _linked("denoise-steps", strings.STEPS, cells, rows=(5, 2))
 
 
+@cache
+def explain() -> Layout:
+    """The pixel that was clicked, the filter that made it, and what both mean under them."""
+    cells = [
+        Cell("original", 0, 0), Cell("denoised", 0, 1), Cell("filter", 0, 2), Cell("explained", 1, 0, columns=3),
+    ]  # fmt: skip
+    return _linked("denoise-explain", strings.EXPLAIN, cells, rows=(7, 4))
+
+
 def _linked(
     name: str, title: str, cells: list[Cell], *, rows: tuple[int, ...] = (), columns: tuple[int, ...] = ()
 ) -> Layout:
-    shown = tuple(cell.name for cell in cells if cell.name in VIEWS)
+    shown = tuple(cell.name for cell in cells if cell.name in VIEWS and cell.name not in ALONE)
     grey = tuple(view for view in shown if view in GREY)
     residuals = tuple(view for view in shown if view.endswith("residual"))
     links = [Link(shown, ("place", "zoom")), Link(grey, ("grey",))]

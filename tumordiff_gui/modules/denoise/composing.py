@@ -7,8 +7,8 @@ import numpy as np
 
 from tumordiff_core.imaging.volume import Provenance
 from tumordiff_gui.modules.denoise import strings
-from tumordiff_gui.modules.denoise.stacks import Blend, Residual, Shown, range_of
-from tumordiff_gui.state.slice_view import Picture
+from tumordiff_gui.modules.denoise.stacks import Blend, Residual, Shown, Slices, range_of
+from tumordiff_gui.state.slice_view import Overlay, Picture
 from tumordiff_gui.theme import maps
 
 RESIDUAL_SIGMAS = 4.0
@@ -73,6 +73,38 @@ def spread(source: Source, std: Any) -> Picture:
         unit=source.picture.unit, colours=maps.colours("magma"), legend=strings.UNCERTAINTY,
         facts=source.picture.facts,
     )  # fmt: skip
+
+
+def equivalent_filter(source: Source, weights: Any, offsets: list[int], pixel: tuple[int, int, int]) -> Picture:
+    """The weights [image, row, column] around a pixel in percent, on their own small grid in the patient, zero black.
+
+    Images are put into the order of the stack; those of other phases (offset 0 again) are left out.
+    """
+    geometry, reach = source.picture.geometry, weights.shape[1] // 2
+    low, high = min(offsets), max(offsets)
+    stack = np.zeros((high - low + 1, *weights.shape[1:]), np.float32)
+    for image, offset in sorted(zip(weights, offsets, strict=True), key=lambda pair: pair[1] == 0):
+        stack[offset - low] = 100 * image
+    stack[-low] = 100 * weights[0]
+    corner = (pixel[0] + low, pixel[1] - reach, pixel[2] - reach)
+    x, y, z = (float(v) for v in geometry.to_mm(corner))
+    around = replace(geometry, shape=stack.shape, origin_mm=(x, y, z))
+    most = max(float(np.abs(stack).max()), 1e-3)
+    return Picture(
+        stack, around, window=(0.0, 2 * most), provenance=provenance_of(source), unit="%",
+        colours=maps.colours("CET-D13"), legend=strings.FILTER_WEIGHT, facts=source.picture.facts,
+    )  # fmt: skip
+
+
+def attention(source: Source, spread: Any, index: int) -> Overlay:
+    """Where the network looked from a pixel of slice ``index`` [row, column]; nothing is drawn outside its window."""
+    stack = Slices(source.picture.geometry.shape)
+    stack.put(index, np.where(np.asarray(spread) > 0, spread, np.nan))
+    values: Any = stack
+    most = max(float(np.max(spread)), 1e-12)
+    return Overlay(
+        "attention", strings.ATTENTION, values, colours=maps.colours("magma"), limits=(0.0, most), opacity=0.4
+    )
 
 
 def truth(source: Source, clean: Any) -> Picture:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
     QFrame,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QMenu,
@@ -37,6 +38,7 @@ LAYOUTS = (
     ("compare", strings.COMPARE, strings.COMPARE_HINT, "view-grid-outline"),
     ("models", strings.MODELS, strings.MODELS_HINT, "compare"),
     ("steps", strings.STEPS, strings.STEPS_HINT, "chart-timeline-variant"),
+    ("explain", strings.EXPLAIN, strings.EXPLAIN_HINT, "target"),
 )
 LEVEL_ICONS = {
     "good": ("check-circle-outline", "good"), "note": ("information-outline", "secondary"),
@@ -165,8 +167,8 @@ class Controls(QWidget):
 
     def _build_layouts(self) -> None:
         self._column.addWidget(_head(strings.LAYOUT))
-        row = QHBoxLayout()
-        row.setSpacing(4)
+        grid = QGridLayout()
+        grid.setSpacing(4)
         self.layouts = QButtonGroup(self, exclusive=True)
         for number, (_name, title, hint, icon) in enumerate(LAYOUTS):
             button = QToolButton(checkable=True, checked=number == 0)
@@ -175,10 +177,10 @@ class Controls(QWidget):
             button.setToolTip(hint)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             self.layouts.addButton(button, number)
-            row.addWidget(button)
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            grid.addWidget(button, number // 2, number % 2)
         self.layouts.idClicked.connect(lambda number: self.layout_chosen.emit(LAYOUTS[number][0]))
-        row.addStretch(1)
-        self._column.addLayout(row)
+        self._column.addLayout(grid)
 
     def _build_result(self) -> None:
         self._column.addWidget(_head(strings.RESULT))

@@ -9,7 +9,7 @@ from tumordiff_core import units
 from tumordiff_core.result_folder import Record
 from tumordiff_gui import words
 from tumordiff_gui.modules.denoise import strings
-from tumordiff_gui.modules.denoise.findings import mean
+from tumordiff_gui.modules.denoise.findings import expected_gain, mean
 from tumordiff_gui.theme import apply
 from tumordiff_gui.views.histogram import Histogram
 
@@ -47,6 +47,11 @@ class Figures(QWidget):
         self._table.setColumnStretch(0, 1)
         column.addLayout(self._table)
         self._rows: list[tuple[QLabel, ...]] = []
+        self.doubt = QLabel(strings.SPREAD_LEGEND, wordWrap=True)
+        self.doubt.setProperty("role", "secondary")
+        self.doubt.setContentsMargins(12, 0, 12, 0)
+        self.doubt.hide()
+        column.addWidget(self.doubt)
         self.psnr = Histogram(strings.PSNR_TITLE, bars=14, empty=words.MISSING)
         self.ssim = Histogram(strings.SSIM_TITLE, bars=14, empty=words.MISSING)
         for chart in (self.psnr, self.ssim):
@@ -74,16 +79,19 @@ class Figures(QWidget):
         self.state.setText(strings.FIGURES_EMPTY)
         self.state.show()
         self._fill([])
+        self.doubt.hide()
         for chart in (self.psnr, self.ssim):
             chart.set_values([])
         self.links.setText("")
 
     def show_figures(self, record: Record, figures: dict[str, list[float]], *, done: int, total: int, truth: bool,
-                     slice_index: int | None, trouble: str = "") -> None:  # fmt: skip
+                     slice_index: int | None, phase: int = 0, spread: bool = False, trouble: str = "",
+                     ) -> None:  # fmt: skip
         """The table of a result and the distributions of its slices, as far as they are measured."""
         self.state.setText(trouble or strings.FIGURES_WORKING.format(done=done, total=total))
         self.state.setVisible(bool(trouble) or done < total)
-        self._fill(rows_of(record, figures, truth=truth, slice_index=slice_index))
+        self._fill(rows_of(record, figures, truth=truth, slice_index=slice_index, phase=phase))
+        self.doubt.setVisible(spread)
         if figures != self._figures:
             self._figures = {name: list(values) for name, values in figures.items()}
             against = strings.TO_TRUTH if truth else strings.TO_ACQUIRED
@@ -135,13 +143,18 @@ class Figures(QWidget):
         self.slice_wanted.emit(items[0])
 
 
-def rows_of(record: Record, figures: dict[str, list[float]], *, truth: bool, slice_index: int | None) -> list[Row]:
+def rows_of(
+    record: Record, figures: dict[str, list[float]], *, truth: bool, slice_index: int | None, phase: int = 0
+) -> list[Row]:
     """The metric table: what, before, after; ``-`` where nothing is known."""
     ftv, dash = record.figures, words.MISSING
     rows = [(strings.ROW_FTV, units.format_cc(ftv.get("ftv_before_cc")), units.format_cc(ftv.get("ftv_after_cc")))]
     if ftv.get("ftv_dice") is not None:
         rows.append((strings.ROW_DICE, dash, strings.RATIO.format(value=ftv["ftv_dice"])))
     rows.append((strings.ROW_RESIDUAL, dash, _text(mean(figures.get("residual", [])), strings.SIGMAS)))
+    gain = expected_gain(record, phase)
+    if gain is not None:
+        rows.append((strings.ROW_GAIN, dash, strings.GAIN.format(value=gain)))
     if truth:
         rows.append(_pair(strings.ROW_PSNR, "psnr", strings.DB, figures))
         rows.append(_pair(strings.ROW_SSIM, "ssim", strings.RATIO, figures))

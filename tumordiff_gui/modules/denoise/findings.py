@@ -12,6 +12,8 @@ from tumordiff_gui.views.corner_text import number
 
 FTV_LIMIT_PERCENT = 2.0
 MOST_LINKS = 12
+POWER_TOLERANCE, LAG1_TOLERANCE = 0.10, 0.05
+"""How much more power, and how much more correlation, a residual may have than a posterior mean's must have."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,37 @@ def noise_of(record: Record, phase: int) -> list[Said]:
 
 def _doubt(record: Record, phase: int) -> list[Said]:
     """What the model itself expects to have gained, where the job asked it."""
+    gain = expected_gain(record, phase)
+    said = [] if gain is None else [Said(strings.DOUBT_SENTENCE.format(gain=strings.DB.format(value=gain)))]
+    return [*said, *_demanded(doubt_of(record, phase))]
+
+
+def doubt_of(record: Record, phase: int) -> dict[str, Any]:
+    """What the model said of its own doubt about a phase, empty where the job did not ask."""
     rows = record.figures.get("doubt") or []
-    gain = rows[phase].get("expected_psnr_gain_db") if phase < len(rows) else None
-    if not isinstance(gain, int | float) or not math.isfinite(gain):
+    return dict(rows[phase] or {}) if phase < len(rows) else {}
+
+
+def expected_gain(record: Record, phase: int) -> float | None:
+    """PSNR gain in dB that the model expects over the acquired phase, without a reference."""
+    gain = doubt_of(record, phase).get("expected_psnr_gain_db")
+    return float(gain) if isinstance(gain, int | float) and math.isfinite(gain) else None
+
+
+def _demanded(row: dict[str, Any]) -> list[Said]:
+    """The residual's power and correlation against those that a posterior mean's residual must have."""
+    names = ("residual_power", "residual_power_expected", "residual_lag1", "residual_lag1_expected")
+    if any(row.get(name) is None for name in names) or not row["residual_power_expected"]:
         return []
-    return [Said(strings.DOUBT_SENTENCE.format(gain=strings.DB.format(value=gain)))]
+    power = float(row["residual_power"]) / float(row["residual_power_expected"])
+    pairs = list(zip(row["residual_lag1"], row["residual_lag1_expected"], strict=True))
+    lag1, expected = max(pairs, key=lambda pair: pair[0] - pair[1])
+    met = power <= 1 + POWER_TOLERANCE and lag1 - expected <= LAG1_TOLERANCE
+    text = strings.RESIDUAL_DEMAND.format(
+        power=100 * power, lag1=lag1, expected=expected,
+        verdict=strings.DEMAND_MET if met else strings.DEMAND_MISSED,
+    )  # fmt: skip
+    return [Said(text, "good" if met else "warning")]
 
 
 def _findings(record: Record, phase: int) -> list[Said]:

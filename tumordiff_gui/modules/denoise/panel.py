@@ -82,6 +82,7 @@ class Panel(QWidget):
         context.jobs.ended.connect(self._job_ended)
         context.views.again_wanted.connect(self._again)
         context.views.update_wanted.connect(self._update)
+        context.views.clicked.connect(self._view_clicked)
 
     # the module protocol
 
@@ -93,6 +94,7 @@ class Panel(QWidget):
             "view.original", lambda: self.showing.hold(True), owner=OWNER, released=lambda: self.showing.hold(False)
         )  # fmt: skip
         actions.handle("view.layout", self._next_layout, owner=OWNER)
+        actions.handle("view.explain", self._explain_pointed, owner=OWNER)
         self._context.warm.wake("preview")
         self._list_models()
         chosen, wished = self._context.desk.result, self._context.desk.model
@@ -580,6 +582,21 @@ class Panel(QWidget):
 
         title = strings.LAYOUT_STEP.format(title=LAYOUTS[_row_of(name)][1])
         self._context.undo.push(Command(title, lambda: put(name), lambda: put(before)))
+
+    def _view_clicked(self, model: SliceView, index: tuple[int, int, int]) -> None:
+        views = self.showing.views
+        if self.showing.active and model in (views["original"], views["denoised"]):
+            self.showing.explain_at(index)
+
+    def _explain_pointed(self) -> None:
+        """The pixel under the pointer, in whatever arrangement it was pointed at."""
+        widget = self._context.views.under_pointer()
+        if widget is None or widget.model is self.showing.views["filter"]:
+            return
+        index = widget.pointed()
+        self.change_layout("explain")
+        if index is not None:
+            self.showing.explain_at(index)
 
     def _next_layout(self) -> None:
         here = _row_of(self.showing.arrangement)

@@ -95,7 +95,7 @@ class Previews(QObject):
 
 
 class Chain:
-    """Images along one process: float32 [step, row, column], with time, level and scores of each."""
+    """Images along one process: float32 [step, row, column]; time, level, scores of each, what each step changed."""
 
     def __init__(self, reply: dict[str, Any]) -> None:
         self.images: npt.NDArray[Any] = np.load(Path(reply["npy"]), mmap_mode="r", allow_pickle=False)
@@ -103,6 +103,7 @@ class Chain:
         self.sigmas = [float(s) for s in reply.get("sigma") or []]
         self.psnr = [float(p) for p in reply.get("psnr") or []]
         self.ssim = [float(s) for s in reply.get("ssim") or []]
+        self.change = [float(c) for c in reply.get("change") or []]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -163,6 +164,94 @@ class Chains(QObject):
     def forget(self) -> None:
         """Let go of all chains, for example when the noise level changed."""
         self._kept.clear()
+
+
+class Explanation:
+    """Why one pixel came out as it did.
+
+    ``weights`` float32 [image, row, column] with ``names``, ``offsets`` along the stack and ``share`` of each image;
+    ``attention`` [row, column] where there is one; ``features`` [feature, row, column], ``None`` until asked for.
+    """
+
+    def __init__(self, reply: dict[str, Any], pixel: tuple[int, int, int], *, features: bool) -> None:
+        self.pixel = pixel
+        self.weights: npt.NDArray[Any] = np.load(Path(reply["npy"]), allow_pickle=False)
+        self.names = [str(name) for name in reply["names"]]
+        self.offsets = [int(offset) for offset in reply["offsets"]]
+        self.share = [float(share) for share in reply["share"]]
+        self.total, self.width_px = float(reply["total"]), float(reply["width_px"])
+        self.attention: npt.NDArray[Any] | None = _loaded(reply.get("attention"))
+        nothing = np.zeros((0, 1, 1), np.float32)
+        known = _loaded(reply.get("features"))
+        self.features = (nothing if known is None else known) if features else None
+
+
+def _loaded(place: Any) -> npt.NDArray[Any] | None:
+    return np.load(Path(place), allow_pickle=False) if place else None
+
+
+class Explanations(QObject):
+    """The newest explanation that was asked for.
+
+    Signals
+    -------
+    changed : one is asked for, has come or failed; ask ``found``, ``waiting`` and ``trouble``
+    """
+
+    changed = Signal()
+
+    def __init__(self, warm: Warm, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._warm = warm
+        self._key: tuple[Any, ...] = ()
+        self._request: Request | None = None
+        self.found: Explanation | None = None
+        self.trouble, self.details = "", ""
+
+    @property
+    def waiting(self) -> bool:
+        return self._request is not None
+
+    def forget(self) -> None:
+        """Nothing is explained any more."""
+        if self._request is not None:
+            self._request.cancel()
+        self._key, self._request, self.found, self.trouble, self.details = (), None, None, "", ""
+        self.changed.emit()
+
+    def want(self, source: Source, pixel: tuple[int, int, int], model: str, *, sigma: float | None,
+             features: bool = False) -> None:  # fmt: skip
+        """Ask about a pixel (slice, row, column), unless it was asked already."""
+        key = (source, pixel, model, sigma, features)
+        if key == self._key:
+            return
+        if key[:4] != self._key[:4]:
+            self.found = None
+        if self._request is not None:
+            self._request.cancel()
+        self._key, self.trouble, self.details = key, "", ""
+
+        def answered(reply: dict[str, Any]) -> None:
+            self._request = None
+            try:
+                self.found = Explanation(reply, pixel, features=features)
+            except (OSError, ValueError, KeyError) as error:
+                self.trouble, self.details = str(error), repr(error)
+            self.changed.emit()
+
+        def failed(sentence: str, details: str) -> None:
+            self._request, self.found, self._key = None, None, ()
+            self.trouble, self.details = sentence, details
+            self.changed.emit()
+
+        body = {
+            "op": "explain", "npy": source[0], "record": source[1], "slice": pixel[0], "row": pixel[1],
+            "column": pixel[2], "model": model, "features": features,
+        }  # fmt: skip
+        if sigma is not None:
+            body["sigma"] = sigma
+        self._request = self._warm.ask(SERVICE, body, answered, failed, key="explain", first=True)
+        self.changed.emit()
 
 
 class Measures(QObject):

@@ -1,5 +1,6 @@
 """What stands in the views of Denoise: pictures, previews, chains and figures of what the panel has chosen."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,16 +10,28 @@ from PySide6.QtWidgets import QWidget
 
 from tumordiff_core.model_cards import Model
 from tumordiff_core.result_folder import Result
+from tumordiff_gui import words
 from tumordiff_gui.modules.denoise import arranging, composing, findings, strings
 from tumordiff_gui.modules.denoise.card import evaluated
 from tumordiff_gui.modules.denoise.composing import Source
+from tumordiff_gui.modules.denoise.explained import Explained, sentences_of
 from tumordiff_gui.modules.denoise.figures import Figures
 from tumordiff_gui.modules.denoise.findings import Said
-from tumordiff_gui.modules.denoise.previews import CHAIN_STEPS, Chain, Chains, Measures, Previews
+from tumordiff_gui.modules.denoise.previews import (
+    CHAIN_STEPS,
+    Chain,
+    Chains,
+    Explanation,
+    Explanations,
+    Measures,
+    Previews,
+)
 from tumordiff_gui.modules.denoise.stacks import Slices
 from tumordiff_gui.modules.denoise.steps import Steps
 from tumordiff_gui.state.layout import Layout
 from tumordiff_gui.state.slice_view import Picture, SliceView
+from tumordiff_gui.views import pixels
+from tumordiff_gui.views.corner_text import number
 from tumordiff_gui.views.placeholder import Placeholder
 
 if TYPE_CHECKING:
@@ -83,10 +96,14 @@ class Showing(QObject):
         self.said: list[Said] = []
         self._held = False
         self._last_slice: int | None = None
+        self._drawn_filter: Explanation | None = None
+        self._features = False
         self.views = {name: SliceView(0) for name in arranging.VIEWS}
         for view in self.views.values():
             view.interpolate = context.settings.view.interpolate
-        self.figures, self.strip = Figures(), Steps(CHAIN_STEPS - 1)
+        self.views["filter"].interpolate = False
+        self.pixel: tuple[int, int, int] | None = None
+        self.figures, self.strip, self.explained = Figures(), Steps(CHAIN_STEPS - 1), Explained()
         self.no_spread = Placeholder(
             "blur", strings.NO_SPREAD,
             (strings.RUN_WITH_SPREAD, self.spread_wanted.emit),
@@ -99,6 +116,7 @@ class Showing(QObject):
         self.previews = Previews(context.warm, self)
         self.chains = Chains(context.warm, self)
         self.measures = Measures(context.warm, self)
+        self.explanations = Explanations(context.warm, self)
         self._preview_timer = self._timer(PREVIEW_AFTER_MS, self._want_previews)
         self._chain_timer = self._timer(CHAIN_AFTER_MS, self._want_chains)
         self.views["original"].changed.connect(self._view_changed)
@@ -110,6 +128,10 @@ class Showing(QObject):
         self.measures.changed.connect(self._show_figures)
         self.figures.slice_wanted.connect(lambda index: self.views["original"].go_to_slice(index))
         self.strip.moved.connect(self._steps_moved)
+        self.explanations.changed.connect(self._show_explained)
+        self.explained.features_wanted.connect(self._want_features)
+        self.explained.image_wanted.connect(self._show_image)
+        self.views["filter"].changed.connect(self._filter_changed)
 
     def _timer(self, interval_ms: int, act: Callable[[], None]) -> QTimer:
         timer = QTimer(self, singleShot=True, interval=interval_ms)
@@ -126,6 +148,8 @@ class Showing(QObject):
             return arranging.models(truth=chosen.truth is not None)
         if self.arrangement == "steps":
             return arranging.steps()
+        if self.arrangement == "explain":
+            return arranging.explain()
         return arranging.compare(truth=chosen.truth is not None, spread=self.has_spread())
 
     def has_spread(self) -> bool:
@@ -140,6 +164,7 @@ class Showing(QObject):
         wanted = self._wanted_layout()
         if self._context.views.layout_shown is not wanted:
             own = {"figures": self.figures, "strip": self.strip, "no_spread": self.no_spread, "empty": self.empty}
+            own["explained"] = self.explained
             self._context.views.show(wanted, {**self.views, **own})
 
     def loading(self, text: str) -> None:
@@ -155,9 +180,11 @@ class Showing(QObject):
 
     def clear(self, *, fit: bool) -> None:
         """Another series: nothing of the old one stays."""
+        self.pixel = None
+        self.explanations.forget()
         for view in self.views.values():
             view.show(None)
-            view.set(badges=(), stale=False)
+            view.set(badges=(), stale=False, overlays=())
             if fit:
                 view.zoom.fit()
 
@@ -206,6 +233,8 @@ class Showing(QObject):
         self._show_spread()
         if self.arrangement == "models":
             self._show_models()
+        self._want_explanation()
+        self._show_explained()
         if chosen.truth_file is not None:
             folder = chosen.result.folder if chosen.result is not None else None
             self.measures.aim(folder, chosen.phase, source.picture.geometry.shape[0], chosen.truth_file)
@@ -224,7 +253,7 @@ class Showing(QObject):
         """Previews and chains of this slice are wanted, figures of it shown."""
         if self.chosen.source is None:
             return
-        if self.arrangement == "models" or (self.arrangement == "compare" and self.chosen.result is None):
+        if self.arrangement == "models" or (self.arrangement in ("compare", "explain") and self.chosen.result is None):
             self._preview_timer.start()
         if self.arrangement == "steps":
             self._show_steps()
@@ -347,6 +376,7 @@ class Showing(QObject):
         if self.chosen.result is None and model == self.chosen.model:
             self._show_denoised()
             self._show_findings()
+            self._show_explained()
 
     def _preview_failed(self, model: str, sentence: str, details: str) -> None:
         names = ["denoised"] if model == self.chosen.model and self.chosen.result is None else []
@@ -425,6 +455,103 @@ class Showing(QObject):
         name = "step_paper" if model == self.chosen.paper else "step_ours"
         self.views[name].set(loading="", trouble=sentence, details=details)
 
+    # one pixel explained
+
+    def explain_at(self, index: tuple[int, int, int]) -> None:
+        """Ask why this voxel came out as it did, and mark it."""
+        source = self.chosen.source
+        if source is None or self.arrangement != "explain":
+            return
+        shape = source.picture.geometry.shape
+        k, row, column = (min(max(i, 0), n - 1) for i, n in zip(index, shape, strict=True))
+        self.pixel = (k, row, column)
+        self.views["original"].go_to_index((float(k), float(row), float(column)))
+        for name in ("original", "denoised"):
+            self.views[name].set(crosshair=True)
+        self._want_explanation()
+
+    def _want_features(self) -> None:
+        self._features = True
+        self._want_explanation()
+
+    def _want_explanation(self) -> None:
+        chosen, pixel = self.chosen, self.pixel
+        if self.arrangement != "explain" or pixel is None or chosen.files is None or not chosen.model:
+            return
+        self.explanations.want(chosen.files, pixel, chosen.model, sigma=chosen.sigma, features=self._features)
+
+    def _show_explained(self) -> None:
+        """The filter, where the network looked, the shares and what all of it means."""
+        source, found = self.chosen.source, self.explanations.found
+        if self.arrangement != "explain" or source is None:
+            self.views["denoised"].set(overlays=())
+            return
+        waiting = strings.EXPLAIN_LOADING if self.explanations.waiting else ""
+        if found is None:
+            fields = {"trouble": self.explanations.trouble, "details": self.explanations.details}
+            self._put("filter", None, title=strings.FILTER_EMPTY, loading=waiting, **fields)
+            self.views["denoised"].set(overlays=())
+            self.explained.say(self.explanations.trouble or waiting or self._why_not_explained())
+            return
+        self._show_filter(source, found)
+        looked = () if found.attention is None else (composing.attention(source, found.attention, found.pixel[0]),)
+        self.views["denoised"].set(overlays=looked)
+        self.views["filter"].set(loading=waiting)
+        plane = source.picture.planes[0]
+        flipped = self.views["denoised"].flipped
+        shown = [] if found.features is None else [
+            pixels.on_screen(found.features, plane, k, flipped=flipped) for k in range(len(found.features))
+        ]  # fmt: skip
+        spacing = source.picture.geometry.spacing_mm
+        sentences = sentences_of(found, self._pixel_sentence(source, found), (spacing[1] + spacing[2]) / 2)
+        self.explained.tell(found, sentences, shown)
+        self._filter_changed()
+
+    def _why_not_explained(self) -> str:
+        if self.chosen.files is None:
+            return strings.EXPLAIN_NO_FILES
+        return strings.EXPLAIN_EMPTY if self.chosen.model else strings.NO_MODELS
+
+    def _pixel_sentence(self, source: Source, found: Explanation) -> str:
+        k, row, column = found.pixel
+        after = float(self._full(source)[(k, row, column)])
+        return strings.EXPLAINED_PIXEL.format(
+            slice=k + 1, row=row + 1, column=column + 1, before=number(float(source.stack[(k, row, column)])),
+            after=number(after) if math.isfinite(after) else words.MISSING, model=self.chosen.model,
+        )  # fmt: skip
+
+    def _show_filter(self, source: Source, found: Explanation) -> None:
+        view = self.views["filter"]
+        if self._drawn_filter is found and view.picture is not None:
+            return
+        self._drawn_filter = found
+        picture = composing.equivalent_filter(source, found.weights, found.offsets, found.pixel)
+        self._put("filter", picture)
+        if picture.window is not None:
+            view.grey.set(*picture.window)
+        view.zoom.fit()
+        self._show_image(0)
+
+    def _show_image(self, place: int) -> None:
+        """The filter's image at a place of the bars."""
+        found, source = self.explanations.found, self.chosen.source
+        if found is not None and source is not None:
+            k, row, column = found.pixel
+            x, y, z = source.picture.geometry.to_mm((k + found.offsets[place], row, column))
+            self.views["filter"].place.move_to((float(x), float(y), float(z)))
+
+    def _filter_changed(self) -> None:
+        """Its title and the marked bar follow the image that is scrolled to."""
+        found, view = self.explanations.found, self.views["filter"]
+        if found is None or view.slice_index is None:
+            return
+        offset = view.slice_index + min(found.offsets)
+        place = found.offsets.index(offset) if offset in found.offsets else 0
+        title = strings.FILTER_TITLE.format(name=found.names[place])
+        self.explained.bars.mark(place)
+        if view.title != title:
+            view.set(title=title)
+
     # figures
 
     def _show_figures(self) -> None:
@@ -435,6 +562,7 @@ class Showing(QObject):
             self.figures.show_figures(
                 result.record, self.measures.figures, done=self.measures.done, total=self.measures.total,
                 truth=self.chosen.truth is not None, slice_index=self.slice_index, trouble=self.measures.trouble,
+                phase=self.chosen.phase, spread=self.has_spread(),
             )  # fmt: skip
         self._show_findings()
 

@@ -51,12 +51,15 @@ class Steps(QWidget):
             left.addLayout(head)
             left.addWidget(slider)
             self.sliders[direction], self.readouts[direction] = slider, readout
-        legend = QLabel(strings.STEPS_LEGEND, wordWrap=True)
-        legend.setProperty("role", "secondary")
-        left.addWidget(legend)
+        for text in (strings.STEPS_LEGEND, strings.CHANGE_LEGEND):
+            legend = QLabel(text, wordWrap=True)
+            legend.setProperty("role", "secondary")
+            left.addWidget(legend)
         left.addStretch(1)
         self.curve = Curve(strings.CURVE_SIGMA, strings.CURVE_X, empty=strings.STEPS_EMPTY)
+        self.change = Curve(strings.CURVE_CHANGE, strings.CURVE_X, empty=strings.STEPS_EMPTY)
         row.addWidget(self.curve, 1)
+        row.addWidget(self.change, 1)
 
     @property
     def step(self) -> int:
@@ -75,6 +78,7 @@ class Steps(QWidget):
         there = [(name, chain, colour) for name, chain, colour in known if chain is not None and len(chain)]
         if not there:
             self.curve.set_lines([])
+            self.change.set_lines([])
             return
         first = there[0][1]
         slider = self.sliders[self.direction]
@@ -96,3 +100,14 @@ class Steps(QWidget):
             lines.append(Line(name, points, colour, dashed=name == strings.PAPER))
         self.curve.set_lines(lines)
         self.curve.set_mark(float(step))
+        self._tell_change(there, step)
+
+    def _tell_change(self, there: list[tuple[str, Chain, str]], step: int) -> None:
+        """How far each step of the reverse chains moved the clean picture, in units of the noise there was."""
+        self.change.empty = strings.STEPS_EMPTY if self.direction == "reverse" else strings.CHANGE_EMPTY
+        lines = []
+        for name, chain, colour in there:
+            points = tuple((float(k), c / max(chain.sigmas[0], 1e-9)) for k, c in enumerate(chain.change) if k)
+            lines.append(Line(name, points, colour, dashed=name == strings.PAPER, dots=True))
+        self.change.set_lines([line for line in lines if line.points])
+        self.change.set_mark(float(step))

@@ -64,10 +64,11 @@ EXPORT_HINT = "Write this result as DICOM, NIfTI or NRRD, marked as derived."
 EXPORT_WHY_NOT = "Run the series first; a preview is not exported."
 
 LAYOUT = "Views"
-COMPARE, MODELS, STEPS = "Compare", "Models", "Steps"
+COMPARE, MODELS, STEPS, EXPLAIN = "Compare", "Models", "Steps", "Explain"
 COMPARE_HINT = "Original, denoised, residual in units of noise, and doubt, linked"
 MODELS_HINT = "Both networks on the same slice"
 STEPS_HINT = "Noise added and removed step by step"
+EXPLAIN_HINT = "Click a pixel and see what its denoised value was made of (Shift+W under the pointer)"
 
 ORIGINAL, NOISY, TRUTH = "original", "acquired (noisy)", "truth (simulated)"
 DENOISED, RESIDUAL, UNCERTAINTY = "denoised", "residual / σ", "posterior sd"
@@ -88,8 +89,10 @@ FIGURES_WORKING = "measuring slices {done}/{total}"
 COLUMN_BEFORE, COLUMN_AFTER = "before", "after"
 ROW_FTV, ROW_DICE, ROW_RESIDUAL = "FTV", "mask overlap (Dice)", "residual in tissue"
 ROW_PSNR, ROW_SSIM = "PSNR, tissue", "SSIM, tissue"
+ROW_GAIN = "gain expected by the model"
 ROW_SLICE = "this slice: {row}"
 DB = "{value:.1f} dB"
+GAIN = "{value:+.1f} dB"
 RATIO = "{value:.3f}"
 SIGMAS = "{value:.2f} σ"
 PSNR_TITLE, SSIM_TITLE = "PSNR", "SSIM"
@@ -102,6 +105,11 @@ FINDINGS = "What to know"
 FTV_SENTENCE = "Tumour volume {before} as acquired, {after} denoised ({change}); masks overlap {dice}. Rule: {rule}."
 RULES = {"recorded": "the study's own", "assumed": "assumed, the study recorded none"}
 FTV_MOVED = "Tumour volume moved by more than {limit:g} %: look at the residual before you rely on it."
+RESIDUAL_DEMAND = (
+    "What was taken away has {power:.0f} % of the power that the model's own account demands; neighbours correlate by "
+    "{lag1:+.2f}, {expected:+.2f} was demanded: {verdict}."
+)
+DEMAND_MET, DEMAND_MISSED = "it looks like noise", "structure may have gone with the noise, look at the residual"
 FTV_NONE = "No tumour volume: three phases were expected."
 DOUBT_SENTENCE = "Expected gain {gain} over the acquired phase, by the model's own account and without a reference."
 PUBLISHED = "Published volume: {value}."
@@ -123,10 +131,49 @@ OURS, PAPER = "ours", "paper"
 STEP_TITLE = "{model} · t {t:.0f}"
 CURVE_SIGMA, CURVE_PSNR = "Noise left at each step", "PSNR at each step"
 CURVE_X = "step"
+CURVE_CHANGE = "What each step changed (σ)"
+CHANGE_EMPTY = "Only removing noise changes the clean picture."
+CHANGE_LEGEND = (
+    "What each step changed: how far it moved the clean picture; early steps settle the coarse, late ones the fine."
+)
 STEPS_EMPTY = "Move a slider to compute the steps of this slice."
 STEPS_LEGEND = (
     "Reverse starts at the noise the slice has and removes it in small steps; forward adds noise until nothing is left."
 )
+
+EXPLAIN_EMPTY = "Click a pixel in the original or the denoised picture to see what its denoised value was made of."
+EXPLAIN_NO_FILES = "The acquired series is not at hand, so nothing can be asked about its pixels; connect its disk."
+EXPLAIN_LOADING = "asking about this pixel"
+FILTER_EMPTY = "Click a pixel"
+FILTER_TITLE = "filter · {name}"
+FILTER_WEIGHT = "weight"
+EXPLAINED_PIXEL = "Slice {slice}, row {row}, column {column}: {before} as acquired, {after} denoised, by {model}."
+FILTER_LEGEND = (
+    "Filter: how much every acquired pixel around yours counts; green adds to its value, blue takes away, black is "
+    "not used."
+)
+FILTER_WIDTH = (
+    "Its value was drawn from about {mm} mm ({pixels} pixels) around; narrow keeps detail, wide smooths more."
+)
+FILTER_TOTAL = (
+    "The weights of this slice add up to {total:.2f}: near 1 brightness passes unchanged, lower means that the network "
+    "leans on what breasts usually look like."
+)
+FILTER_NOTHING = "Here the network answers black whatever stands around, as it does in air."
+SHARES_TITLE = "How much each slice counts"
+SHARES_LEGEND = (
+    "Bars: {percent:.0f} % of the weight comes from neighbouring slices, where the same tissue goes on and noise does "
+    "not; click a bar to see its filter."
+)
+ONE_SLICE = "Bars: only this slice counts; no neighbouring slice was used."
+SHARE = "{name} {percent:.0f} %"
+PERCENT = "{percent:.0f} %"
+ATTENTION = "attention"
+ATTENTION_LEGEND = "Attention (colours over the denoised picture): where else the network looked for this pixel."
+NO_ATTENTION = "This network has no attention: it looks at the neighbourhood only."
+SHOW_FEATURES = "Show feature maps"
+FEATURES_LEGEND = "Feature maps: what the network's deepest layer reacts to in this slice, bright where it does."
+NO_FEATURES = "This network has no feature maps to show."
 
 CARD_TITLE = "Model card - {name}"
 CARD_NAME = "{title}  (version {version})"
