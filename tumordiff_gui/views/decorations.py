@@ -18,6 +18,7 @@ MARGIN = 8.0
 CORNER_PX = 11
 CRAMPED_PX = 250
 RAMP_PX = 96.0
+OUTLINE_PX = 3.0
 Ramp = tuple[str, npt.NDArray[np.uint32], tuple[float, float], str]
 BADGE_COLOURS = {
     "DERIVED": tokens.ON_BLACK_DERIVED, "SYNTHETIC": tokens.ON_BLACK_PREDICTED,
@@ -60,7 +61,7 @@ class Decorations:
             self.text(painter, widget, line, QPointF(width - MARGIN, MARGIN + row * step), "right")
         for row, line in enumerate(reversed(lines.bottom_left)):
             self.text(painter, widget, line, QPointF(MARGIN, height - MARGIN - (row + 1) * step), "left")
-        self._letters(painter, widget, step)
+        self._letters(painter, widget, lines.bottom_left, step)
         self._side(painter, widget, lines, step)
         if widget.model.annotations != "off":
             self._scale_bar(painter, widget, step)
@@ -70,7 +71,7 @@ class Decorations:
             painter.setPen(QPen(QColor(tokens.ON_BLACK_CROSSHAIR), 1, Qt.PenStyle.DashLine))
             painter.drawRect(box)
 
-    def _letters(self, painter: QPainter, widget: "SliceWidget", step: float) -> None:
+    def _letters(self, painter: QPainter, widget: "SliceWidget", below: tuple[str, ...], step: float) -> None:
         plane = widget.model.plane
         assert plane is not None
         letters = dict(plane.letters)
@@ -82,8 +83,16 @@ class Decorations:
         self.text(painter, widget, letters["left"], QPointF(MARGIN, middle), "left", colour, bold=True)
         self.text(painter, widget, letters["right"], QPointF(width - MARGIN, middle), "right", colour, bold=True)
         self.text(painter, widget, letters["top"], QPointF(width / 2, MARGIN / 2), "top", colour, bold=True)
-        bottom = QPointF(width / 2, height - MARGIN / 2 - step)
+        row = self._free_row(below, width, letters["bottom"])
+        bottom = QPointF(width / 2, height - (MARGIN if row else MARGIN / 2) - (row + 1) * step)
         self.text(painter, widget, letters["bottom"], bottom, "top", colour, bold=True)
+
+    def _free_row(self, below: tuple[str, ...], width: float, letter: str) -> int:
+        """The lowest row of text, counted from the bottom, whose middle the corner text leaves free."""
+        metrics = QFontMetricsF(self._font())
+        reach = width / 2 - QFontMetricsF(self._font(bold=True)).horizontalAdvance(letter) / 2 - MARGIN / 2
+        taken = [MARGIN + metrics.horizontalAdvance(line) + OUTLINE_PX > reach for line in reversed(below)]
+        return next((row for row, is_taken in enumerate(taken) if not is_taken), len(taken))
 
     def _side(self, painter: QPainter, widget: "SliceWidget", lines: corner_text.Corners, step: float) -> None:
         colour = tokens.ON_BLACK_DERIVED if lines.side_doubtful else tokens.ON_BLACK_TEXT
@@ -197,7 +206,7 @@ class Decorations:
     def _outlined(self, text: str, colour: str, bold: bool, ratio: float) -> QPixmap:
         font = self._font(bold=bold)
         metrics = QFontMetricsF(font)
-        width, height = metrics.horizontalAdvance(text) + 3, metrics.height() + 2
+        width, height = metrics.horizontalAdvance(text) + OUTLINE_PX, metrics.height() + 2
         made = QPixmap(max(round(width * ratio), 1), max(round(height * ratio), 1))
         made.setDevicePixelRatio(ratio)
         made.fill(Qt.GlobalColor.transparent)

@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QFontMetricsF
 from PySide6.QtTest import QTest
 
 from tests.gui import fakes
 from tests.gui.hands import drag, move, wheel
 from tumordiff_gui.state.slice_view import Overlay, SliceView
 from tumordiff_gui.views import corner_text, pixels
+from tumordiff_gui.views.decorations import Decorations
 from tumordiff_gui.views.slice_view import SliceWidget
 
 LEFT, MIDDLE, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton, Qt.MouseButton.RightButton
@@ -162,6 +164,28 @@ def test_the_side_is_shown_with_annotations_off_and_doubt_is_marked():
     assert (found.side, found.side_doubtful, found.top_left) == ("R BREAST", False, ())
     assert corner_text.laterality({"laterality": "L", "laterality_source": "geometry hint"}) == ("L BREAST ?", True)
     assert corner_text.laterality({})[1] is True
+
+
+def test_the_letter_at_the_bottom_never_lies_on_the_corner_text(widget: SliceWidget, monkeypatch: pytest.MonkeyPatch):
+    drawn: list[tuple[str, QRectF]] = []
+    draw = Decorations.text
+
+    def noted(self: Decorations, painter: Any, view: Any, text: str, at: QPointF, anchor: str, *rest: Any, **more: Any):
+        size = QFontMetricsF(self._font()).boundingRect(text).size()
+        left = {"left": at.x(), "right": at.x() - size.width(), "top": at.x() - size.width() / 2}[anchor]
+        drawn.append((text, QRectF(left, at.y() + 3, size.width(), size.height() - 6)))
+        draw(self, painter, view, text, at, anchor, *rest, **more)
+
+    monkeypatch.setattr(Decorations, "text", noted)
+    widget.model.grey.set(1234.5, 2345.6)
+    bottom = widget.model.plane.letters["bottom"]
+    for width in (180, 240, 300, 330, 500):
+        widget.resize(width, 400)
+        drawn.clear()
+        widget.grab()
+        letter = next(rect for text, rect in drawn if text == bottom)
+        assert not [text for text, rect in drawn if text != bottom and rect.intersects(letter)], width
+        assert letter.top() > 300
 
 
 def test_names_can_be_hidden_and_missing_facts_print_a_dash():
