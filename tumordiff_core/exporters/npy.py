@@ -37,15 +37,9 @@ def check(result: "Result", options: Options) -> list[Finding]:
 def write(result: "Result", folder: Path, options: Options, *, progress: "Progress") -> list[Path]:
     """Write one file and read it back; raises SpaceError, InputError."""
     from tumordiff_core import files
-    from tumordiff_core.imaging import comparison, formats
-    from tumordiff_core.imaging.volume import require_finite
+    from tumordiff_core.imaging import comparison
 
-    progress.stage("write")
-    volume = result.volume(options.array)
-    require_finite(volume.values)
     path = folder / options.file_name
-    formats.write(volume, path)
-    progress.stage("read back")
-    report = comparison.round_trip(formats.read(path), volume, positions=False)
-    files.write_json(folder / EXPORT_REPORT, {"files": 1, "bytes": path.stat().st_size, **report})
+    report = comparison.write_and_compare(result.volume(options.array), path, progress, positions=False)
+    files.write_json(folder / EXPORT_REPORT, report)
     return [path]

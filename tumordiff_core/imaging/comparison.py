@@ -1,13 +1,16 @@
 """Is what lies on the disk what was meant: values and positions of two volumes, compared after a round trip."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tumordiff_core.errors import InputError
+from tumordiff_core.imaging import formats
 from tumordiff_core.imaging.geometry import Geometry
-from tumordiff_core.imaging.volume import Volume
+from tumordiff_core.imaging.volume import Volume, require_finite
+from tumordiff_core.progress import Progress
 
 GEOMETRY_TOLERANCE_MM = 1e-3
 FLOAT32_ROUNDING = 1e-6
@@ -59,8 +62,23 @@ def require_same(
     return differences
 
 
-def round_trip(found: Volume, meant: Volume, *, positions: bool = True) -> dict[str, Any]:
-    """The report on one volume file that was read back; raises InputError("export.differs")."""
-    places = (found.geometry, meant.geometry) if positions else None
-    differences = require_same(found.values, np.asarray(meant.values), places, "tumordiff", 0.0)
-    return {"readers": {"tumordiff": differences}, "step": 0.0, "half_step": 0.0}
+def write_and_compare(volume: Volume, path: Path, progress: Progress, *, positions: bool = True) -> dict[str, Any]:
+    """Write one volume file, read it back, and return the report on both.
+
+    Parameters
+    ----------
+    positions : whether the format keeps them
+
+    Raises
+    ------
+    InputError("volume.not_finite", "export.differs"), GeometryError("geometry.sheared"), SpaceError
+    """
+    progress.stage("write")
+    require_finite(volume.values)
+    formats.write(volume, path)
+    progress.stage("read back")
+    found = formats.read(path)
+    places = (found.geometry, volume.geometry) if positions else None
+    differences = require_same(found.values, np.asarray(volume.values), places, "tumordiff", 0.0)
+    readers = {"readers": {"tumordiff": differences}, "step": 0.0, "half_step": 0.0}
+    return {"files": 1, "bytes": path.stat().st_size, **readers}
