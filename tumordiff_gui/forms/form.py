@@ -64,7 +64,7 @@ class Form(QWidget):
         self._trouble.hide()
         column.addWidget(self._trouble)
         for name, field in model.model_fields.items():
-            if (only and name not in only) or name in without:
+            if (only and name not in only) or name in without or _is_mapping(field):
                 continue
             editor = _editor(name, field)
             value = self._start.get(name, field.get_default(call_default_factory=True))
@@ -305,6 +305,11 @@ class _Optional(_Editor):
         self.editor.setEnabled(value is not None)
         if value is not None:
             self.editor.set(value)
+
+
+def _is_mapping(field: FieldInfo) -> bool:
+    """Whether a field holds names and values of its own, which no single line can ask for; it keeps its default."""
+    return typing.get_origin(_without_none(field.annotation)[0]) is dict
 
 
 def _editor(name: str, field: FieldInfo) -> _Editor:

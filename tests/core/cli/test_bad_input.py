@@ -165,7 +165,8 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
 def test_a_whole_run_writes_the_kind_of_its_input(tumordiff, stack: Path, tmp_path: Path):
     models.tiny(paths.models() / "tiny")
     before = marks(stack)
-    said = tumordiff("denoise", stack, "--out", tmp_path / "out.npy", "--model", "tiny", "--sigma", "10", "--json")
+    how = ("--model", "tiny", "--sigma", "10", "--yes", "--json")
+    said = tumordiff("denoise", stack, "--out", tmp_path / "out.npy", *how)
     assert said.code == 0, said.err
     assert np.load(tmp_path / "out.npy").shape == np.load(stack).shape
     assert said.record["state"] == "done" and Path(said.record["result"]).is_dir() and marks(stack) == before

@@ -15,6 +15,7 @@ from tumordiff_core.dicom import check, stack
 from tumordiff_core.errors import InputError, MissingError, SpaceError, UnsupportedError
 from tumordiff_core.exporters import dicom
 from tumordiff_core.imaging.volume import Volume
+from tumordiff_core.plugins import manager
 from tumordiff_core.progress import Progress
 from tumordiff_core.result_folder import Result, open_result
 from tumordiff_core.tasks.export import ExportParams, export, write_result
@@ -149,7 +150,9 @@ def test_preview_shows_source_and_written_side_by_side(made_result: Result) -> N
 
 
 def test_preview_is_what_gets_written(made_result: Result, tmp_path: Path) -> None:
-    rows = {name: new for name, _, new in dicom.preview(made_result, dicom.Options())}
+    asked = [one for one in manager.check_export(made_result, "dicom", dicom.Options()) if one.level == "confirm"]
+    options = dicom.Options(confirmed=[one.to_record()["remark"] for one in asked])
+    rows = {name: new for name, _, new in dicom.preview(made_result, options)}
     data = pydicom.dcmread(written(made_result, tmp_path / "out")[3])
     assert (rows["SOPInstanceUID"], rows["SeriesInstanceUID"]) == (data.SOPInstanceUID, data.SeriesInstanceUID)
 

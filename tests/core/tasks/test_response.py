@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tumordiff_core import result_folder
+from tumordiff_core.catalogue import results
 from tumordiff_core.imaging.geometry import Geometry
 from tumordiff_core.jobs import events, worker
 from tumordiff_core.jobs import folder as jobfolder
@@ -110,7 +111,7 @@ def test_a_denoised_visit_is_a_row_of_its_own(measured: Path) -> None:
         geometry=first["geometry"], created="2026-02-03T00:00:00+00:00",
     )  # fmt: skip
     result_folder.finish(place, record)
-    index(Path(result_folder.open_result(measured / "result").folder).parent)
+    assert results.enter(job)
     again = rows_of(run("response", patient="SYN-DEMO-001"))
     assert [(row["visit"], row["kind"]) for row in again] == [
         ("T1", "synthetic"), ("T1", "denoised"), ("T2", "synthetic"),
