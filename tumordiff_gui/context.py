@@ -50,6 +50,7 @@ class Context:
 
     @property
     def settings(self) -> settings.Settings:
+        """The settings as they are now."""
         return settings.load()
 
     def params(self, task: str) -> Any:
@@ -61,6 +62,7 @@ class Context:
         return manager.load(manager.exporter(exporter).options)
 
     def exporters(self) -> list[specs.Exporter]:
+        """All kinds of export, ours and those of plugins."""
         return manager.exporters()
 
 

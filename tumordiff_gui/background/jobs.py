@@ -51,6 +51,7 @@ class JobView:
 
     @property
     def id(self) -> str:
+        """The job's id, which is the name of its folder."""
         return self.record.id
 
     @property
@@ -60,6 +61,7 @@ class JobView:
 
     @property
     def active(self) -> bool:
+        """Whether it waits, runs or is stopping."""
         return self.state in {"queued", "running", "stopping"}
 
     @property
@@ -125,6 +127,7 @@ class Jobs(QObject):
         return self._followed[job_id].view
 
     def has(self, job_id: str) -> bool:
+        """Whether a job of this id is followed."""
         return job_id in self._followed
 
     def active(self) -> list[JobView]:

@@ -176,6 +176,7 @@ class Grey:
 
     @property
     def window(self) -> tuple[float, float]:
+        """Center and width."""
         return self.center, self.width
 
     def set(self, center: float, width: float) -> None:
@@ -287,6 +288,7 @@ class SliceView:
 
     @property
     def plane(self) -> Plane | None:
+        """The plane that is cut, ``None`` without a picture."""
         return None if self.picture is None else self.picture.planes[self.axis]
 
     @property

@@ -46,10 +46,12 @@ class Undo:
 
     @property
     def can_undo(self) -> bool:
+        """Whether there is a step to take back."""
         return self._done > 0
 
     @property
     def can_redo(self) -> bool:
+        """Whether there is a step to do again."""
         return self._done < len(self._steps)
 
     def push(self, command: Command, *, done: bool = False) -> None:

@@ -56,10 +56,12 @@ class Grid(QWidget):
 
     @property
     def layout_shown(self) -> Layout | None:
+        """The layout that is drawn now."""
         return self._layout
 
     @property
     def contents(self) -> dict[str, Content]:
+        """What stands in each cell, by its name."""
         return dict(self._contents)
 
     def show(self, layout: Layout | None = None, cells: Mapping[str, Content] | None = None) -> None:  # type: ignore[override]

@@ -66,6 +66,7 @@ class Rows(QAbstractTableModel):
 
     @property
     def total(self) -> int:
+        """How many rows there are, shown or not."""
         return len(self._rows)
 
     def search(self, query: str) -> None:

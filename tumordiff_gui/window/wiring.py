@@ -284,37 +284,45 @@ class Wiring(QObject):
     # actions of the window
 
     def do_undo(self) -> None:
+        """Take the last step back and say which."""
         text = self.undo.undo()
         self.say(words.NOTHING_TO_UNDO if text is None else words.UNDONE.format(text=text))
 
     def do_redo(self) -> None:
+        """Do the step again that was taken back and say which."""
         text = self.undo.redo()
         self.say(words.NOTHING_TO_REDO if text is None else words.REDONE.format(text=text))
 
     def go_back(self) -> None:
+        """The module shown before."""
         if self._back and self.shown is not None:
             self._forward.append(self.shown)
             self.show_module(self._back.pop(), remember=False)
             self._refresh_bar()
 
     def go_forward(self) -> None:
+        """The module that was left by going back."""
         if self._forward and self.shown is not None:
             self._back.append(self.shown)
             self.show_module(self._forward.pop(), remember=False)
             self._refresh_bar()
 
     def toggle_jobs(self) -> None:
+        """Show or hide the jobs dock."""
         self.dock.setVisible(not self.dock.isVisible())
         if self.dock.isVisible():
             self.window.down.setSizes([self.window.down.height() - 200, 200])
 
     def toggle_panel(self) -> None:
+        """Show or hide the left side."""
         self.window.panel.setVisible(not self.window.panel.isVisible())
 
     def toggle_names(self) -> None:
+        """Show patients by name or by code."""
         self.context.desk.set_hide_names(not self.context.desk.hide_names)
 
     def full_screen(self) -> None:
+        """Fill the screen, or not any more."""
         self.window.showNormal() if self.window.isFullScreen() else self.window.showFullScreen()
 
     def change_theme(self) -> None:
@@ -329,12 +337,15 @@ class Wiring(QObject):
         self.context.desk.catalogue_moved()
 
     def open_history(self) -> None:
+        """The list of steps that can be undone."""
         self._open(dialogues.History(self.window, self.undo))
 
     def open_keys(self) -> None:
+        """The sheet of all keys."""
         self._open(dialogues.KeySheet(self.window, self.actions.all()))
 
     def open_settings(self) -> None:
+        """The form of all settings."""
         self._open(dialogues.SettingsDialogue(self.window, settings.load(), self._keep_settings))
 
     def _keep_settings(self, record: settings.Settings) -> None:
@@ -346,6 +357,7 @@ class Wiring(QObject):
         self.context.desk.set_hide_names(record.view.hide_names)
 
     def about(self) -> None:
+        """Say name and version."""
         self.say(words.ABOUT.format(version=tumordiff_core.__version__))
 
     def _open(self, dialogue: Any) -> None:

@@ -67,6 +67,7 @@ class Row:
         return self.detail
 
     def add(self, child: "Row") -> "Row":
+        """Put a row below this one and return it."""
         child.parent = self
         self.below.append(child)
         return child
@@ -250,6 +251,7 @@ class Tree(QAbstractItemModel):
 
     @property
     def root(self) -> Row:
+        """The row above all patients; never drawn."""
         return self._root
 
     def row_of(self, index: Index) -> Row | None:

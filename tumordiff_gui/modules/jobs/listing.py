@@ -49,6 +49,7 @@ class JobList(QAbstractListModel):
 
     @property
     def jobs(self) -> list[JobView]:
+        """The jobs in the order they are listed."""
         return list(self._jobs)
 
     def set_jobs(self, jobs: Sequence[JobView]) -> None:

@@ -30,6 +30,7 @@ class Plugin:
 
     @property
     def ours(self) -> bool:
+        """Whether it comes with TumorDiff."""
         return self.version == strings.OURS
 
     @property
