@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from tumordiff_core.dicom import order
-from tumordiff_core.plugins.specs import Dynamic, Header, Phase
+from tumordiff_core.dicom import order, study
+from tumordiff_core.plugins.specs import Dynamic, Header, Phase, Role, StudyRecord
 
 EARLY_S, LATE_S = 150.0, 450.0
 FEWEST_SLICES = 8
@@ -105,6 +105,21 @@ def merged(series_uid: str, headers: Sequence[Header]) -> Dynamic | None:
     if len(part.phases) < 2 or part.slices < FEWEST_SLICES:
         return None
     return dynamic((series_uid,), part.phases, complete=not part.missing, remark=part.remark)
+
+
+def repeating(one: StudyRecord) -> list[Dynamic]:
+    """Every MR series of a study whose positions all repeat, with times from its acquisition times."""
+    asked = (s for s in one.series if s.modality == "MR" and study.role_by_tags(s) == "other")
+    found = (merged(series.uid, series.headers) for series in asked)
+    return [dynamic for dynamic in found if dynamic is not None]
+
+
+def roles(one: StudyRecord) -> dict[str, Role]:
+    """What each series is by its tags; what repeats its positions is dynamic."""
+    found: dict[str, Role] = {series.uid: study.role_by_tags(series) for series in one.series}
+    for dynamic in repeating(one):
+        found.update(dict.fromkeys(dynamic.series_uids, "dynamic"))
+    return found
 
 
 def phase_of(index: int, slices: Sequence[Header], start_s: float | None, effective_s: float | None) -> Phase:

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tumordiff_core.dicom import phases as acquisition
-from tumordiff_core.dicom import study
 from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.plugins.specs import (
     Collection,
@@ -48,17 +47,12 @@ def time_points(patient: PatientRecord) -> list[TimePoint]:
 
 def roles(one: StudyRecord) -> dict[str, Role]:
     """By tags; what repeats its positions is dynamic."""
-    found: dict[str, Role] = {series.uid: study.role_by_tags(series) for series in one.series}
-    for dynamic in phases(one):
-        found.update(dict.fromkeys(dynamic.series_uids, "dynamic"))
-    return found
+    return acquisition.roles(one)
 
 
 def phases(one: StudyRecord) -> list[Dynamic]:
     """Every MR series whose positions all repeat, with times from its acquisition times."""
-    asked = (s for s in one.series if s.modality == "MR" and study.role_by_tags(s) == "other")
-    found = (acquisition.merged(series.uid, series.headers) for series in asked)
-    return [dynamic for dynamic in found if dynamic is not None]
+    return acquisition.repeating(one)
 
 
 def recorded(one: StudyRecord) -> Recorded | None:
