@@ -398,6 +398,21 @@ def make_result(folder: Path, series_uid: str = "1.2.1.1.1", *, model: str = "sm
     return folder
 
 
+def make_stress(folder: Path) -> Path:
+    """The result of a stress test that denoising passes at 5 mm only."""
+    from tumordiff_core import result_folder
+
+    curve = [
+        {"size_mm": size, "acquired_percent": acquired, "denoised_percent": denoised}
+        for size, acquired, denoised in ((3.0, 150.0, None), (5.0, 60.0, 50.0), (8.0, 40.0, 50.0))
+    ]
+    figures = {"stress": {"cells": [], "curve": curve, "lesions": 120, "note": "One series: not a bound."}}
+    result_folder.finish(folder, result_folder.Record(
+        kind="evaluation", provenance="derived", title="Stress test", model={"name": "small-1"}, figures=figures,
+    ))  # fmt: skip
+    return folder
+
+
 def picture(phase: int = 1, **fields: Any) -> Picture:
     """A made-up phase as a picture."""
     facts = {"patient_id": "DEMO-001", "laterality": "R", "laterality_source": "tag", "time_point": "T1", "days": 0,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QCursor
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QStyle, QStyleOptionSlider
+from PySide6.QtWidgets import QApplication, QPushButton, QStyle, QStyleOptionSlider
 
 from tests.gui import fakes
 from tests.gui.hands import drag, move, wheel
@@ -22,6 +22,7 @@ from tumordiff_core.jobs import folder as jobfolder
 from tumordiff_gui.background.jobs import Jobs
 from tumordiff_gui.modules.denoise.card import CardDialogue
 from tumordiff_gui.modules.denoise.stacks import Blend, Residual, Slices, Sum
+from tumordiff_gui.modules.denoise.stress import StressDialogue
 from tumordiff_gui.views.slice_view import SliceWidget
 
 UID = "1.2.1.1.1"
@@ -455,6 +456,41 @@ def test_a_chain_that_fails_says_so_in_its_view(wiring: Any, denoise: Any, qtbot
     qtbot.waitUntil(lambda: "chain broke" in view(denoise, "step_ours").trouble, timeout=PATIENCE_MS)
 
 
+# the stress test
+
+
+def test_the_stress_test_starts_on_the_opened_series_and_its_curve_opens_when_it_is_done(
+    wiring: Any, denoise: Any, qtbot: Any
+):
+    QTest.mouseClick(denoise.controls.stress, LEFT)
+    job = wiring.context.jobs.active()[0]
+    assert (job.record.task, job.record.inputs) == ("stress", (UID,))
+    assert (job.record.params["input"], job.record.params["model"]) == (f"series:{UID}", "small-1")
+    assert not denoise.controls.stress.isEnabled() and "running already" in denoise.controls.stress.toolTip()
+    assert denoise.controls.run.isEnabled()
+    writer = worker(job.folder)
+    writer.write("started")
+    fakes.make_stress(job.folder / "result")
+    writer.write("done")
+    writer.close()
+    qtbot.waitUntil(lambda: stress_dialogue() is not None, timeout=PATIENCE_MS)
+    acquired, denoised = stress_dialogue().curve._lines
+    assert acquired.dashed and acquired.points == ((3.0, 150.0), (5.0, 60.0), (8.0, 40.0))
+    assert denoised.points == ((5.0, 50.0), (8.0, 50.0))
+    text = stress_dialogue().text.text()
+    assert "denoised: 3 mm" in text and "lesions of 3, 8 mm harder" in text and "not a bound" in text
+    stress_dialogue().close()
+    qtbot.waitUntil(lambda: stress_dialogue() is None, timeout=PATIENCE_MS)
+    QTest.mouseClick(denoise.controls.stress, LEFT)
+    again = next(b for b in stress_dialogue().findChildren(QPushButton) if b.text() == "Run again")
+    QTest.mouseClick(again, LEFT)
+    assert [view.record.task for view in wiring.context.jobs.active()] == ["stress"]
+
+
+def stress_dialogue() -> Any:
+    return next((w for w in QApplication.topLevelWidgets() if isinstance(w, StressDialogue) and w.isVisible()), None)
+
+
 # what must never happen
 
 
@@ -652,8 +688,8 @@ def test_the_models_own_doubt_stands_among_the_figures_with_its_legend(
     folder = fakes.make_result(home / "r" / "result", samples=8, doubt=[{}, doubt, {}])
     show_result(wiring, denoise, qtbot, folder)
     cells = [label.text() for row in denoise.showing.figures._rows for label in row if not label.isHidden()]
-    assert "gain expected by the model" in cells and "+6.4 dB" in cells
-    assert not denoise.showing.figures.doubt.isHidden() and "Bright" in denoise.showing.figures.doubt.text()
+    assert "expected gain" in cells and "+6.4 dB" in cells
+    assert not denoise.showing.figures.doubt.isHidden() and "bright where" in denoise.showing.figures.doubt.text()
     said = next(s for s in denoise.showing.said if "demands" in s.text)
     assert said.level == "warning" and "+0.05, -0.12" in said.text and "102 %" in said.text
     denoise.show_phase(0)

@@ -76,7 +76,7 @@ def spread(source: Source, std: Any) -> Picture:
 
 
 def equivalent_filter(source: Source, weights: Any, offsets: list[int], pixel: tuple[int, int, int]) -> Picture:
-    """The weights [image, row, column] around a pixel in percent, on their own small grid in the patient, zero black.
+    """The weights [image, row, column] around a pixel in percent, on their own small grid in the patient, zero pale.
 
     Images are put into the order of the stack; those of other phases (offset 0 again) are left out.
     """

@@ -69,6 +69,7 @@ class Controls(QWidget):
     strength_set = Signal(float, float)
     keep_pressed = Signal()
     export_pressed = Signal()
+    stress_pressed = Signal()
     layout_chosen = Signal(str)
     finding_chosen = Signal(object)
 
@@ -163,6 +164,9 @@ class Controls(QWidget):
         self.details.clicked.connect(self.details_pressed)
         for widget in (self.bar, self.progress, self.details):
             self._column.addWidget(widget)
+        self.stress = QPushButton(icons.icon("flask-outline"), strings.STRESS)
+        self.stress.clicked.connect(self.stress_pressed)
+        self._column.addWidget(self.stress)
         self.show_job(None)
 
     def _build_layouts(self) -> None:

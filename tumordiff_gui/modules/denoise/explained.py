@@ -1,5 +1,6 @@
 """The strip under the explained pixel: how much each slice counts, what it means, what the network reacts to."""
 
+import html
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class Explained(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("role", "panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 12, 8)
         row.setSpacing(16)
@@ -50,6 +52,8 @@ class Explained(QWidget):
         self.text = QLabel(wordWrap=True, alignment=Qt.AlignmentFlag.AlignTop)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.text.setProperty("role", "panel")
+        self.text.setFont(apply.font(12))
+        self.text.setTextFormat(Qt.TextFormat.RichText)
         scroll.setWidget(self.text)
         row.addWidget(scroll, 4)
         self.ask = QPushButton(strings.SHOW_FEATURES)
@@ -63,19 +67,24 @@ class Explained(QWidget):
 
     def say(self, sentence: str) -> None:
         """No explanation: why, or what to do."""
-        self.text.setText(sentence)
-        for widget in (self.head, self.ask, self.maps):
+        self.text.setText(_paragraphs([sentence]))
+        for widget in (self.head, self.bars, self.ask, self.maps):
             widget.hide()
         self.bars.show_shares([], [])
 
     def tell(self, found: Explanation, sentences: list[str], features: list[npt.NDArray[Any]]) -> None:
         """Show an explanation; ``features`` are its maps as they lie on the screen, [row, column] each."""
-        self.text.setText("\n\n".join(sentences))
+        self.text.setText(_paragraphs(sentences))
         self.head.show()
+        self.bars.show()
         self.bars.show_shares(found.names, found.share)
         self.ask.setVisible(found.features is None)
         self.maps.setVisible(bool(features))
         self.maps.show_maps(features)
+
+
+def _paragraphs(sentences: list[str]) -> str:
+    return "".join(f'<p style="margin: 0 0 5px 0">{html.escape(text, quote=False)}</p>' for text in sentences)
 
 
 def sentences_of(found: Explanation, pixel: str, pixel_mm: float) -> list[str]:

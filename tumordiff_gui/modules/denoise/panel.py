@@ -21,6 +21,7 @@ from tumordiff_gui.modules.denoise.composing import Source
 from tumordiff_gui.modules.denoise.controls import FORM_FIELDS, LAYOUTS, Controls
 from tumordiff_gui.modules.denoise.showing import Showing
 from tumordiff_gui.modules.denoise.stacks import Sum
+from tumordiff_gui.modules.denoise.stress import StressDialogue
 from tumordiff_gui.state.desk import Selection
 from tumordiff_gui.state.slice_view import Picture, SliceView
 from tumordiff_gui.state.undo import Command
@@ -68,6 +69,7 @@ class Panel(QWidget):
         controls.strength_set.connect(self._strength_set)
         controls.keep_pressed.connect(lambda: self.run(strength=showing.strength))
         controls.export_pressed.connect(self._export)
+        controls.stress_pressed.connect(self._stress)
         controls.layout_chosen.connect(self.change_layout)
         controls.finding_chosen.connect(showing.jump)
         showing.told.connect(lambda: controls.show_findings(showing.said))
@@ -431,11 +433,16 @@ class Panel(QWidget):
 
     def _job_changed(self, job_id: str) -> None:
         jobs = self._context.jobs
-        if jobs.has(job_id) and self._mine(jobs.job(job_id)):
+        if jobs.has(job_id) and (self._mine(jobs.job(job_id)) or self._is_stress(jobs.job(job_id))):
             self._refresh_buttons()
 
     def _job_ended(self, job_id: str, state: str) -> None:
         view = self._context.jobs.job(job_id)
+        if self._is_stress(view):
+            self._refresh_buttons()
+            if state == "done" and self.showing.active:
+                self._show_stress(view)
+            return
         if not self._mine(view):
             return
         self._failed_job = view if state in {"failed", "lost"} else None
@@ -454,6 +461,9 @@ class Panel(QWidget):
         controls.run.setEnabled(not why)
         controls.run.setToolTip(why)
         controls.show_job(self._running() or self._failed_job)
+        why_not_stress = self._why_not_stress()
+        controls.stress.setEnabled(not why_not_stress)
+        controls.stress.setToolTip(why_not_stress or strings.STRESS_HINT)
         controls.export.setEnabled(has)
         controls.export.setToolTip(strings.EXPORT_HINT if has else strings.EXPORT_WHY_NOT)
         computed, wanted = self.showing.computed_strength(), self.showing.strength
@@ -465,6 +475,48 @@ class Panel(QWidget):
         if self._result is not None:
             self._context.desk.result = self._result.folder
             self._context.actions.trigger("app.export")
+
+    # the stress test
+
+    def _is_stress(self, view: JobView) -> bool:
+        return view.record.task == "stress" and bool(self._at.series_uid) and self._at.series_uid in view.record.inputs
+
+    def _why_not_stress(self) -> str:
+        if any(self._is_stress(view) for view in self._context.jobs.active()):
+            return strings.STRESS_WHY_RUNNING
+        why = self._why_not_run()
+        return "" if why == strings.RUN_WHY_RUNNING else why
+
+    def _stress(self) -> None:
+        """Show the newest stress test of this series and model, or start one."""
+        done = [
+            view for view in self._context.jobs.all()
+            if self._is_stress(view) and view.state == "done" and view.record.params.get("model") == self.model_name
+        ]  # fmt: skip
+        if done:
+            self._show_stress(max(done, key=lambda view: view.ended_s or 0.0))
+        else:
+            self._start_stress()
+
+    def _start_stress(self) -> None:
+        if self._why_not_stress():
+            return
+        uid, seed = self._at.series_uid, int(self.controls.form.values().get("seed") or 0)
+        params = {"input": f"series:{uid}", "model": self.model_name, "sigma": self._given_sigma(), "seed": seed}
+        title = strings.STRESS_JOB.format(visit=self._visit.label, series=self._series.description)
+        self._context.jobs.start("stress", params, title=title, inputs=(uid,), seed=seed)
+        self._refresh_buttons()
+
+    def _show_stress(self, view: JobView) -> None:
+        if view.result is None:
+            return
+        try:
+            dialogue = StressDialogue(result_folder.open_result(view.result), self.window())
+        except TumorDiffError as error:
+            self._context.show_details(view.record.title, error.sentence)
+            return
+        dialogue.again.connect(self._start_stress)
+        dialogue.show()
 
     # which result
 

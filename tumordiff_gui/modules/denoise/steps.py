@@ -28,6 +28,7 @@ class Steps(QWidget):
     def __init__(self, count: int) -> None:
         super().__init__()
         self.setProperty("role", "panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.direction: Direction = "reverse"
         self._count = count
         row = QHBoxLayout(self)

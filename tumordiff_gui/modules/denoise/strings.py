@@ -89,7 +89,7 @@ FIGURES_WORKING = "measuring slices {done}/{total}"
 COLUMN_BEFORE, COLUMN_AFTER = "before", "after"
 ROW_FTV, ROW_DICE, ROW_RESIDUAL = "FTV", "mask overlap (Dice)", "residual in tissue"
 ROW_PSNR, ROW_SSIM = "PSNR, tissue", "SSIM, tissue"
-ROW_GAIN = "gain expected by the model"
+ROW_GAIN = "expected gain"
 ROW_SLICE = "this slice: {row}"
 DB = "{value:.1f} dB"
 GAIN = "{value:+.1f} dB"
@@ -118,7 +118,9 @@ TRUTH_SENTENCE = "Against the truth: PSNR {before} → {after}, mean over {count
 WORSE_SENTENCE = "{count} of {total} slices are worse than the acquired ones: {links}."
 RESIDUAL_SENTENCE = "The residual holds {size:.2f} σ in tissue; neighbours correlate by {lag1:+.2f}."
 RESIDUAL_LEGEND = "What was taken away, in units of noise: it should look like noise, without edges or the lesion."
-SPREAD_LEGEND = "Bright: other clean pictures would fit as well. Dark does not say that the picture is right."
+SPREAD_LEGEND = (
+    "Posterior sd: bright where other clean pictures would fit as well; dark does not say that the picture is right."
+)
 STALE = "The form says something else than this result was made with."
 ALARM_JUMP = "{sentence} [slice {number}]"
 SAID_BY_JOB = "The job said: {sentence}"
@@ -149,8 +151,8 @@ FILTER_TITLE = "filter · {name}"
 FILTER_WEIGHT = "weight"
 EXPLAINED_PIXEL = "Slice {slice}, row {row}, column {column}: {before} as acquired, {after} denoised, by {model}."
 FILTER_LEGEND = (
-    "Filter: how much every acquired pixel around yours counts; green adds to its value, blue takes away, black is "
-    "not used."
+    "Filter: how much every acquired pixel around yours counts; dark green adds to its value, dark blue takes "
+    "away, pale does not count."
 )
 FILTER_WIDTH = (
     "Its value was drawn from about {mm} mm ({pixels} pixels) around; narrow keeps detail, wide smooths more."
@@ -174,6 +176,23 @@ NO_ATTENTION = "This network has no attention: it looks at the neighbourhood onl
 SHOW_FEATURES = "Show feature maps"
 FEATURES_LEGEND = "Feature maps: what the network's deepest layer reacts to in this slice, bright where it does."
 NO_FEATURES = "This network has no feature maps to show."
+
+STRESS = "Stress test…"
+STRESS_HINT = (
+    "Puts known lesions into this series as acquired, denoises it and looks for them: which size and enhancement is "
+    "reliably kept. About two minutes; the series itself is not changed."
+)
+STRESS_WHY_RUNNING = "A stress test of this series is running already; see Jobs."
+STRESS_JOB = "Stress test {visit} {series}"
+STRESS_TITLE = "Stress test - {model}"
+STRESS_CURVE, STRESS_X = "Smallest enhancement reliably found (%)", "lesion size, mm"
+STRESS_NONE = "No lesion of any size was found reliably."
+STRESS_ACQUIRED = "as acquired"
+STRESS_LEGEND = "Curve: lesions of this size and at least this enhancement were found 9 times in 10; lower is better."
+STRESS_NEVER = "Not found reliably at any enhancement tried, denoised: {sizes} mm."
+STRESS_HARDER = "Denoising made lesions of {sizes} mm harder to find: look at the acquired pictures too."
+STRESS_KEPT = "Denoising made no size harder to find in this test."
+STRESS_AGAIN = "Run again"
 
 CARD_TITLE = "Model card - {name}"
 CARD_NAME = "{title}  (version {version})"
