@@ -19,6 +19,8 @@ Float = npt.NDArray[np.float64]
 BLOCK = 8
 MAD_TO_SIGMA = 0.6745
 FEWEST_BLOCKS = 24
+FEWEST_PIXELS = 64
+TISSUE_SNR = 3.0
 WHITE_LAG1 = 0.15
 CHANNELS = (1, 2, 4, 8)
 ROUNDS = 12
@@ -29,9 +31,6 @@ DARKER = 0.85
 """Air is darker than this share of the middle of what is not air."""
 
 SURE_SD = 4.0
-GHOSTED = 0.75
-"""Tissue is believed where it reads below this share of the air: ghosts brighten air, never tissue's diagonal."""
-
 LEAST_UNIFORM = 0.75
 """Dark tissue differs from block to block, air does not: least share of the spread found inside a block."""
 
@@ -64,7 +63,7 @@ def estimate(values: npt.NDArray[Any]) -> Level:
     if air is not None and max(air.lag1) > WHITE_LAG1:
         return air
     tissue = tissue_level(volume, channels=1 if air is None else air.channels)
-    if air is None or 0 < tissue.sigma < GHOSTED * air.sigma:
+    if air is None or 0 < tissue.sigma < air.sigma:
         return tissue
     return air
 
@@ -161,7 +160,7 @@ def tissue_level(volume: Float, *, channels: int = 1) -> Level:
         for _ in range(ROUNDS):
             if sigma <= 0:
                 break
-            factor = _haar_sigma(transform.forward(image, sigma), image)
+            factor = _haar_sigma(transform.forward(image, sigma), image, floor=TISSUE_SNR * sigma)
             sigma *= factor
             if abs(factor - 1) < 1e-3:
                 break
@@ -173,14 +172,21 @@ def tissue_level(volume: Float, *, channels: int = 1) -> Level:
     return Level(float(middle), float(low), float(high), channels, (0.0, 0.0), "tissue")
 
 
-def _haar_sigma(image: npt.NDArray[Any], source: Float) -> float:
+def _haar_sigma(image: npt.NDArray[Any], source: Float, *, floor: float = 0.0) -> float:
+    """Deviation of the diagonal Haar coefficients over the flatter 60 % of the blocks that are brighter than ``floor``.
+
+    In air even stabilised noise is no Gaussian and its median reads low; where too little is brighter, all counts.
+    """
     rows, columns = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
     a, b = image[0:rows:2, 0:columns:2], image[0:rows:2, 1:columns:2]
     c, d = image[1:rows:2, 0:columns:2], image[1:rows:2, 1:columns:2]
     diagonal = (a - b - c + d) / 2
     rough = np.abs(a + b - c - d) + np.abs(a - b + c - d)
     alive = (source[0:rows:2, 0:columns:2] > 0) & (source[1:rows:2, 1:columns:2] > 0)
-    if np.count_nonzero(alive) < 64:
+    if np.count_nonzero(alive) < FEWEST_PIXELS:
         return 0.0
+    cut = source[0:rows, 0:columns].reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3))
+    bright = alive & (cut > floor)
+    alive = bright if np.count_nonzero(bright) >= FEWEST_PIXELS else alive
     flat = alive & (rough <= np.quantile(rough[alive], 0.6))
     return float(np.median(np.abs(diagonal[flat])) / MAD_TO_SIGMA)
