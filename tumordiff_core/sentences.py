@@ -6,6 +6,8 @@ do, in the reader's words; paths are kept apart (``TumorDiffError.path``) and ar
 
 from typing import Any, NamedTuple
 
+NAMES = ("{name}", "{description}")
+
 
 class Sentence(NamedTuple):
     """The three parts of one message; each is a ``str.format`` template over the error's fields."""
@@ -15,10 +17,10 @@ class Sentence(NamedTuple):
     do: str
 
     def text(self, fields: dict[str, Any]) -> str:
-        """The whole sentence with the fields filled in."""
+        """The whole sentence with the fields filled in; a name at its beginning keeps its own spelling."""
         parts = [part.format(**fields) for part in self]
         whole = f"{parts[0]}; {parts[1]}; {parts[2]}."
-        return whole[0].upper() + whole[1:]
+        return whole if self.arrived.startswith(NAMES) else whole[0].upper() + whole[1:]
 
 
 SENTENCES: dict[str, Sentence] = {

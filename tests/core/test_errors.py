@@ -12,6 +12,11 @@ def test_a_sentence_has_its_facts_and_starts_with_a_capital():
     assert str(error) == error.sentence and error.path == Path("/somewhere/x.dcm") and error.exit_code == 1
 
 
+def test_a_name_at_the_beginning_keeps_its_spelling():
+    assert errors.MissingError("files.missing", name="ispy1_1002").sentence.startswith("ispy1_1002 was not found")
+    assert errors.NotBuilt("verb.not_built", verb="send").sentence.startswith("Send is")
+
+
 def test_the_path_is_never_in_the_sentence():
     assert "/secret" not in errors.MissingError("files.missing", "/secret/a.txt", name="a.txt").sentence
 

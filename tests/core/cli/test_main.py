@@ -68,7 +68,7 @@ def test_an_error_is_one_sentence_and_for_machines_one_object(tumordiff, tmp_pat
     missing = tmp_path / "nothing"
     said = tumordiff("index", missing)
     assert said.code == 1 and said.out == ""
-    assert said.err == ("Nothing was not found; an existing file or folder was expected; check the spelling or connect "
+    assert said.err == ("nothing was not found; an existing file or folder was expected; check the spelling or connect "
                         "the disk.\n")  # fmt: skip
     machine = tumordiff("index", missing, "--json")
     assert machine.record == {"sentence": said.err.strip(), "code": "files.missing", "path": str(missing)}
