@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtCore import QTimer, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QComboBox,
@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -31,6 +30,7 @@ from tumordiff_gui.modules.export.remarks import Remarks
 from tumordiff_gui.modules.export.report import Preview, validator_text
 from tumordiff_gui.state.layout import Cell, Layout
 from tumordiff_gui.theme import apply, icons
+from tumordiff_gui.views.column import scrolling_column
 from tumordiff_gui.views.placeholder import Placeholder
 
 if TYPE_CHECKING:
@@ -78,17 +78,7 @@ class Panel(QWidget):
 
     def _build(self) -> None:
         outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        scroll = QScrollArea(widgetResizable=True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        inside = QWidget()
-        inside.setProperty("role", "panel")
-        scroll.setWidget(inside)
-        outer.addWidget(scroll, 1)
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(12, 12, 12, 12)
-        column.setSpacing(8)
+        column = scrolling_column(outer)
         self.result_box = QComboBox()
         self.result_box.setAccessibleName(strings.RESULT)
         self.result_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

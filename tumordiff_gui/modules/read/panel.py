@@ -19,7 +19,6 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
-    QScrollArea,
     QSlider,
     QToolButton,
     QVBoxLayout,
@@ -35,6 +34,7 @@ from tumordiff_gui.state.desk import Selection
 from tumordiff_gui.state.layout import Cell, Layout
 from tumordiff_gui.state.slice_view import Overlay, Picture, SliceView, link
 from tumordiff_gui.theme import apply, icons, maps
+from tumordiff_gui.views.column import heading, scrolling_column
 from tumordiff_gui.views.placeholder import Placeholder
 
 if TYPE_CHECKING:
@@ -85,43 +85,32 @@ class Panel(QWidget):
     # building
 
     def _build(self) -> None:
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        scroll = QScrollArea(widgetResizable=True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        outer.addWidget(scroll)
-        inside = QWidget()
-        inside.setProperty("role", "panel")
-        scroll.setWidget(inside)
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(12, 12, 12, 12)
-        column.setSpacing(8)
+        column = scrolling_column(QVBoxLayout(self))
         self.title = QLabel(wordWrap=True)
         self.title.setFont(apply.font(15, semibold=True))
         self.subtitle = QLabel(wordWrap=True)
         self.subtitle.setProperty("role", "secondary")
         column.addWidget(self.title)
         column.addWidget(self.subtitle)
-        self._phase_head = _head(strings.PHASES)
+        self._phase_head = heading(strings.PHASES)
         column.addWidget(self._phase_head)
         self._phase_row = QGridLayout()
         self._phase_row.setSpacing(4)
         self._phases = QButtonGroup(self, exclusive=True)
         self._phases.idClicked.connect(self.show_phase)
         column.addLayout(self._phase_row)
-        column.addWidget(_head(strings.SERIES))
+        column.addWidget(heading(strings.SERIES))
         self.series_list = QListWidget()
         self.series_list.setAccessibleName(strings.SERIES)
         self.series_list.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.series_list.itemActivated.connect(self._series_chosen)
         self.series_list.itemClicked.connect(self._series_chosen)
         column.addWidget(self.series_list)
-        column.addWidget(_head(strings.LAYOUT))
+        column.addWidget(heading(strings.LAYOUT))
         column.addLayout(self._layout_buttons())
-        column.addWidget(_head(strings.GREY))
+        column.addWidget(heading(strings.GREY))
         column.addLayout(self._grey_row())
-        column.addWidget(_head(strings.OVERLAYS))
+        column.addWidget(heading(strings.OVERLAYS))
         self._overlay_box = QVBoxLayout()
         self._no_overlays = QLabel(strings.NO_OVERLAYS, wordWrap=True)
         self._no_overlays.setProperty("role", "secondary")
@@ -570,10 +559,3 @@ def in_colour(picture: Picture, role: str) -> Picture:
     table[0] = 0xFF000000
     window = ((low + high) / 2, high - low)
     return replace(picture, window=window, colours=table, legend=legend, unit=unit)
-
-
-def _head(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setFont(apply.font(12, semibold=True))
-    label.setContentsMargins(0, 8, 0, 0)
-    return label

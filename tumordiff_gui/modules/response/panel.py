@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QRadioButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -30,6 +29,7 @@ from tumordiff_gui.state.desk import Selection
 from tumordiff_gui.state.layout import Cell, Layout
 from tumordiff_gui.state.slice_view import Picture, SliceView, link
 from tumordiff_gui.theme import apply, icons
+from tumordiff_gui.views.column import heading, scrolling_column
 from tumordiff_gui.views.curve import Curve, Line
 from tumordiff_gui.views.placeholder import Placeholder
 
@@ -75,36 +75,25 @@ class Panel(QWidget):
     # building
 
     def _build(self) -> None:
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        scroll = QScrollArea(widgetResizable=True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        outer.addWidget(scroll)
-        inside = QWidget()
-        inside.setProperty("role", "panel")
-        scroll.setWidget(inside)
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(12, 12, 12, 12)
-        column.setSpacing(8)
+        column = scrolling_column(QVBoxLayout(self))
         self.patient_box = QComboBox()
         self.patient_box.setAccessibleName(strings.PATIENT)
         self.patient_box.activated.connect(lambda row: self.choose(str(self.patient_box.itemData(row))))
         self.measure_button = QPushButton(icons.icon("play", "on_accent"), strings.MEASURE)
         self.measure_button.setProperty("role", "primary")
         self.measure_button.clicked.connect(self.measure)
-        column.addWidget(_head(strings.PATIENT))
+        column.addWidget(heading(strings.PATIENT))
         column.addWidget(self.patient_box)
         column.addWidget(self.measure_button)
         column.addWidget(self._running_line())
         column.addWidget(self._stale_line())
-        column.addWidget(_head(strings.RULE))
+        column.addWidget(heading(strings.RULE))
         self.rule_text = QLabel(wordWrap=True)
         self.rule_text.setFont(apply.font(12, tabular=True))
         self.rule_source = QLabel(wordWrap=True)
         column.addWidget(self.rule_text)
         column.addWidget(self.rule_source)
-        column.addWidget(_head(strings.MAPS))
+        column.addWidget(heading(strings.MAPS))
         self._maps = QButtonGroup(self, exclusive=True)
         for number, (name, title) in enumerate(SHOWN):
             button = QRadioButton(title, checked=name == self.what)
@@ -490,10 +479,3 @@ class Panel(QWidget):
             at = Selection(self.patient_id, row["study_uid"], series)
             self._context.desk.open_phase(replace(at, phase=self._early(row)))
             self._context.desk.show_module("read")
-
-
-def _head(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setFont(apply.font(12, semibold=True))
-    label.setContentsMargins(0, 8, 0, 0)
-    return label

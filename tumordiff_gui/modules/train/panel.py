@@ -9,14 +9,12 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
     QFileDialog,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QMenu,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -32,6 +30,7 @@ from tumordiff_gui.forms.form import Form
 from tumordiff_gui.modules.train import strings
 from tumordiff_gui.modules.train.charts import LAYOUT, Charts, best_epoch
 from tumordiff_gui.theme import apply, icons
+from tumordiff_gui.views.column import heading, scrolling_column
 
 if TYPE_CHECKING:
     from tumordiff_gui.context import Context
@@ -66,18 +65,7 @@ class Panel(QWidget):
     # building
 
     def _build(self, params: Any) -> None:
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        scroll = QScrollArea(widgetResizable=True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        outer.addWidget(scroll)
-        inside = QWidget()
-        inside.setProperty("role", "panel")
-        scroll.setWidget(inside)
-        self._column = QVBoxLayout(inside)
-        self._column.setContentsMargins(12, 12, 12, 12)
-        self._column.setSpacing(8)
+        self._column = scrolling_column(QVBoxLayout(self))
         title = QLabel(strings.TITLE)
         title.setFont(apply.font(15, semibold=True))
         self._column.addWidget(title)
@@ -89,7 +77,7 @@ class Panel(QWidget):
         self._column.addStretch(1)
 
     def _build_preset(self) -> None:
-        self._column.addWidget(_head(strings.PRESET))
+        self._column.addWidget(heading(strings.PRESET))
         row = QHBoxLayout()
         row.setSpacing(4)
         self.presets = QButtonGroup(self, exclusive=True)
@@ -108,7 +96,7 @@ class Panel(QWidget):
         self.presets.idClicked.connect(lambda _: self._preset_chosen())
 
     def _build_data(self) -> None:
-        self._column.addWidget(_head(strings.DATA))
+        self._column.addWidget(heading(strings.DATA))
         row = QHBoxLayout()
         self.data = QLineEdit(placeholderText=strings.DATA_EMPTY)
         self.data.setAccessibleName(strings.DATA_LABEL)
@@ -129,7 +117,7 @@ class Panel(QWidget):
         self._column.addWidget(self.counts)
 
     def _build_form(self, params: Any) -> None:
-        self._column.addWidget(_head(strings.FORM))
+        self._column.addWidget(heading(strings.FORM))
         rest = tuple(n for n in params.model_fields if n not in SHOWN_FIRST and n not in APART)
         self.form = Form(params, only=SHOWN_FIRST)
         self.more = Form(params, only=rest)
@@ -151,7 +139,7 @@ class Panel(QWidget):
         self.run_box = QWidget()
         column = QVBoxLayout(self.run_box)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(_head(strings.RUNS))
+        column.addWidget(heading(strings.RUNS))
         self.runs = QComboBox()
         self.runs.setAccessibleName(strings.RUNS)
         self.runs.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -487,13 +475,6 @@ def _row(*buttons: tuple[QPushButton, Callable[[], None]]) -> QHBoxLayout:
         row.addWidget(button)
     row.addStretch(1)
     return row
-
-
-def _head(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setFont(apply.font(12, semibold=True))
-    label.setContentsMargins(0, 8, 0, 0)
-    return label
 
 
 def _wrapped(role: str, text: str) -> QLabel:
