@@ -239,7 +239,7 @@ def published_cc(recorded: "Recorded | None", label: str) -> float | None:
 
 def published_diameter_mm(patient: Any, visit: str) -> float | None:
     """The longest diameter of the clinical record for a visit; 0 is a measured "no residual"."""
-    value = patient.facts.get(f"MRI LD {visit} mm")
+    value = patient.facts.get(f"mri_ld_{visit.lower()}")
     return float(value) if isinstance(value, int | float) else None
 
 

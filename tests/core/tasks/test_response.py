@@ -177,3 +177,12 @@ def test_damage_is_found_by_the_next_reader(measured: Path) -> None:
     (measured / "result" / "tables" / "response.csv").write_text("changed")
     with pytest.raises(InputError, match="differs"):
         result_folder.open_result(measured / "result").check_files()
+
+
+def test_the_diameter_of_the_clinical_record_stands_beside_ours() -> None:
+    from types import SimpleNamespace
+
+    from tumordiff_core.tasks.response import published_diameter_mm
+
+    patient = SimpleNamespace(facts={"mri_ld_t1": 29, "mri_ld_t3": 0, "mri_ld_t4": ""})
+    assert [published_diameter_mm(patient, visit) for visit in ("T1", "T2", "T3", "T4")] == [29, None, 0, None]
