@@ -34,6 +34,8 @@ class Evaluated(StrEnum):
 
     denoise = "denoise"
     forecast = "forecast"
+    stress = "stress"
+    amounts = "amounts"
 
 
 def gui(
@@ -219,7 +221,7 @@ def unfinished(task: str, name: str) -> Path:
 def evaluate(
     what: Annotated[Evaluated, typer.Argument(help="What to evaluate.")],
     references: Annotated[
-        str, typer.Option(metavar="DATA", help="Pack or cohort with truth; default: the demo's.")
+        str, typer.Option(metavar="DATA", help="Pack or cohort with truth, for stress a series; default: the demo's.")
     ] = "",
     model: Annotated[list[str] | None, typer.Option(help="Models; default: all.")] = None,
     level: Annotated[list[float] | None, typer.Option(help="Noise levels, of the maximum.")] = None,
@@ -241,6 +243,11 @@ def evaluate(
     """Compare models and classical filters on references nobody trained on."""
     if what is Evaluated.forecast:
         task_of("forecast", verb="evaluate forecast")
+    if what is Evaluated.amounts:
+        finish(do("amounts", {"data": _whole(references), "levels": level or None}, as_json=as_json))
+    if what is Evaluated.stress:
+        source = references if references.startswith(SERIES_PREFIX) else _whole(references)
+        finish(do("stress", {"input": source, "model": model[0] if model else ""}, as_json=as_json))
     values = {
         "what": what.value, "references": _whole(references), "models": model or None, "levels": level or None,
         "sets": sets or None, "kinds": kind or None, "baselines": baseline or None, "against": against,

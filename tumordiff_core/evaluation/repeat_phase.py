@@ -157,7 +157,7 @@ def of_filter(name: str, sigma: float, *, coloured: bool = False) -> Denoise:
         image = series.values[series.first, place].astype(np.float32)
         if name == "gaussian":
             return baselines.gaussian(image, 0.0, sigma)
-        spectrum = gaussian_spectrum(*image.shape, series.noise.lag1) if coloured else None
+        spectrum = gaussian_spectrum(image.shape[0], image.shape[1], series.noise.lag1) if coloured else None
         if name == "bm3d":
             return baselines.bm3d(image, sigma, 1.0, spectrum)
         scaled = baselines.run(

@@ -14,6 +14,7 @@ PLUGINS: tuple[str, ...] = (
     "tumordiff_core.known_collections.ispy1.plugin",
     "tumordiff_core.known_collections.ispy2",
     "tumordiff_core.known_collections.generic",
+    "tumordiff_core.tasks.amounts",
     "tumordiff_core.tasks.demo",
     "tumordiff_core.tasks.denoise",
     "tumordiff_core.tasks.doctor",
@@ -25,5 +26,6 @@ PLUGINS: tuple[str, ...] = (
     "tumordiff_core.tasks.reader",
     "tumordiff_core.tasks.response",
     "tumordiff_core.tasks.simulate",
+    "tumordiff_core.tasks.stress",
     "tumordiff_core.tasks.train",
 )

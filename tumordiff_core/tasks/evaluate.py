@@ -36,6 +36,9 @@ class EvaluateParams(BaseModel):
     repeat: str = Field(
         "", title="Repeat-phase test", description="A dynamic series (folder, file, series:<uid>): this test alone."
     )
+    studies: list[Literal["calibration", "detectability", "spheres", "none"]] = Field(
+        default_factory=list, title="Studies", description="On noise-free phantoms, for models: what PSNR cannot see."
+    )
     into_cards: bool = Field(
         False, title="Write into the cards", description="The models' cards get these figures instead of theirs."
     )
@@ -76,11 +79,13 @@ def run(params: EvaluateParams, job: "Job") -> None:
         rows.extend({"set": name, **row} for row in table.rows)
         lines.extend({"set": name, **line} for line in denoise.summary(table, against))
     intro = _intro(sets, data)
+    studied, sections = _studies(params, job)
     _tables(job.result, rows)
-    (job.result / "report.html").write_text(pages.page("Denoising, evaluated", intro, lines, rows, against), "utf-8")
+    text = pages.page("Denoising, evaluated", intro, lines, rows, against, sections)
+    (job.result / "report.html").write_text(text, "utf-8")
     record = result_folder.Record(
         kind="evaluation", provenance="derived", title="Evaluation of denoising", params=params.model_dump(),
-        figures={"summary": lines, "against": against, "references": intro},
+        figures={"summary": lines, "against": against, "references": intro, "studies": studied},
     )  # fmt: skip
     result_folder.finish(job.result, record)
     if params.into_cards:
@@ -106,6 +111,57 @@ def card_figures(name: str, lines: list[dict[str, Any]], against: str, data: str
             "worse_upper_bound_95": round(line["worse_than_input"]["upper_bound_95"], 3), "data": data,
         })  # fmt: skip
     return found
+
+
+def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[str]]:
+    """The studies that were asked for, model by model: figures by study and model, and sections of the report."""
+    from tumordiff_core import model_cards
+    from tumordiff_core.engine import weights
+    from tumordiff_core.evaluation import calibration, denoise, detectability, pages, references
+
+    asked = [study for study in dict.fromkeys(params.studies) if study != "none"]
+    found: dict[str, Any] = {}
+    if not asked:
+        return found, []
+    names = params.models or [model.card.name for model in model_cards.all_models()[0]]
+    models = {name: weights.load(model_cards.find(name)) for name in names}
+    sections = []
+    if "calibration" in asked:
+        clean = references.phantoms()
+        checked = {
+            name: calibration.calibrate(model, clean, params.levels, progress=job.progress).to_record()
+            for name, model in models.items()
+        }
+        found["calibration"] = checked
+        rows = [{"model": name, **row} for name, record in checked.items() for row in record["rows"]]
+        note = "Noise-free phantoms, white Rician noise: 90 % intervals of 8x8 patch means, and the residual's look."
+        sections.append(pages.section("Is its doubt right?", note, rows))
+    if "detectability" in asked:
+        breasts = detectability.anatomies()
+        methods = {name: detectability.of_model(model) for name, model in models.items()}
+        kinds = [denoise.KINDS[name] for name in params.kinds if name in denoise.KINDS]
+        found["detectability"] = [
+            {"model": name, "noise": kind.name, "level": level, **figures}
+            for kind in kinds
+            for level in params.levels
+            for name, figures in detectability.study(
+                breasts, methods, level, spectrum=kind.spectrum(*breasts[0].tissue.shape[1:]), channels=kind.channels,
+                progress=job.progress,
+            ).items()
+        ]  # fmt: skip
+        note = "Lesions of 3 to 8 mm put into phantoms before the noise; intervals over lesions, which are not people."
+        sections.append(pages.section("Could a small lesion have gone?", note, found["detectability"]))
+    if "spheres" in asked:
+        found["spheres"] = [
+            sphere.to_record()
+            for snr in (10.0, 6.7)
+            for sphere in detectability.spheres(models, snr, progress=job.progress)
+        ]
+        note = (
+            "Functional tumor volume of a sphere of 552 voxels, 24 draws of noise; the untouched row is to be beaten."
+        )
+        sections.append(pages.section("Does tumor volume move?", note, found["spheres"]))
+    return found, sections
 
 
 def _repeat(params: EvaluateParams, job: "Job") -> None:

@@ -1,0 +1,135 @@
+"""How amount and quality of training data matter: short trainings on fewer patients, and with single steps left out.
+
+Every training is short, of one seed and alike but for what its name says; test patients are the same for all. The
+figures compare data and steps with one another, not with a model that was trained long.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tumordiff_core import files
+from tumordiff_core.engine.denoise import LoadedModel
+from tumordiff_core.errors import InputError
+from tumordiff_core.evaluation import denoise, metrics
+from tumordiff_core.evaluation.references import Reference
+from tumordiff_core.progress import Progress
+from tumordiff_core.training import fit
+from tumordiff_core.training.datasets import Mix, Stack
+from tumordiff_core.training.module import SIGMA_DATA
+
+COUNTS = (8, 16, 32, 64, 100)
+STEPS = ("neighbours", "quiet slices first", "coloured noise", "other pixel sizes", "other phases")
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One training: how many patients, and which step is left out (empty: none)."""
+
+    patients: int
+    without: str = ""
+
+    @property
+    def name(self) -> str:
+        """Unique among the variants of a run."""
+        return f"{self.patients} patients" + (f" without {self.without}" if self.without else "")
+
+
+def variants(counts: Sequence[int], steps: Sequence[str], available: int) -> list[Variant]:
+    """All counts up to what is there, then the largest with each step left out."""
+    kept = sorted({min(count, available) for count in counts})
+    return [Variant(count) for count in kept] + [Variant(kept[-1], step) for step in steps]
+
+
+def stacks_for(stacks: Sequence[Stack], variant: Variant, seed: int) -> list[Stack]:
+    """The stacks of a variant: the first of a fixed shuffle of training patients, so that fewer are always among more.
+
+    Raises InputError("training.no_data") without a training patient.
+    """
+    train = sorted({stack.patient for stack in stacks if stack.part == "train"})
+    if not train:
+        raise InputError("training.no_data", name="the training split")
+    order = np.random.default_rng(seed).permutation(len(train))
+    kept = {train[k] for k in order[: variant.patients]}
+    chosen = [stack for stack in stacks if stack.part != "train" or stack.patient in kept]
+    return [_changed(stack, variant.without) if stack.part == "train" else stack for stack in chosen]
+
+
+def _changed(stack: Stack, without: str) -> Stack:
+    if without == "neighbours":
+        return replace(stack, one_scale=np.zeros_like(stack.one_scale))
+    if without == "quiet slices first":
+        return replace(stack, noise=np.where(np.isfinite(stack.noise), 0.01, stack.noise))
+    return stack
+
+
+def plan_for(plan: fit.Plan, without: str) -> fit.Plan:
+    """The plan of a variant."""
+    if without == "coloured noise":
+        levels = replace(plan.recipe.levels, white_share=1.0)
+        return replace(plan, recipe=replace(plan.recipe, levels=levels))
+    if without == "other pixel sizes":
+        return replace(plan, mix=Mix(resampled=0.0))
+    if without == "other phases":
+        return replace(plan, mix=Mix(phases=0.0))
+    return plan
+
+
+def run(
+    plan: fit.Plan, stacks: Sequence[Stack], found: Sequence[Reference], wanted: Sequence[Variant],
+    levels: Sequence[float], checkpoints: Path, *, progress: Progress,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Train and score every variant; what an earlier attempt finished is read, not done again.
+
+    Returns one row per variant and level: PSNR over the noisy input in tissue, mean and 95 % interval over patients.
+    Raises Stopped(resumable=True) when asked to stop.
+    """
+    record = checkpoints / "amounts.json"
+    done: dict[str, list[dict[str, Any]]] = {}
+    if record.is_file():
+        done = files.read_json(record, newest_format=FORMAT)["done"]
+    for number, variant in enumerate(wanted):
+        if variant.name in done:
+            continue
+        progress.log(f"{variant.name} ({number + 1} of {len(wanted)})")
+        place = checkpoints / f"variant-{number}"
+        place.mkdir(exist_ok=True)
+        mine = stacks_for(stacks, variant, plan.recipe.seed)
+        fitted = fit.fit(plan_for(plan, variant.without), mine, place, progress=progress)
+        done[variant.name] = score(fitted.network, variant, found, levels, progress=progress)
+        files.write_json(record, {"format": FORMAT, "done": done})
+        progress.checkpoint(number + 1, "checkpoints/amounts.json")
+    return [row for variant in wanted for row in done[variant.name]]
+
+
+def score(
+    network: torch.nn.Module, variant: Variant, found: Sequence[Reference], levels: Sequence[float], *,
+    progress: Progress,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Rows of one trained network, single slices and, unless it never saw any, with neighbours."""
+    network.eval()
+    model = LoadedModel("variant", "edm-unet", network, SIGMA_DATA, (0.0, 1.0), True, torch.device("cpu"))
+    methods = {
+        "identity": denoise.baseline_method("identity"), "one slice": denoise.model_method(model, neighbours=False),
+    }  # fmt: skip
+    if variant.without != "neighbours":
+        methods["with neighbours"] = denoise.model_method(model, neighbours=True)
+    kind = denoise.KINDS["rician"]
+    table = denoise.evaluate(found, methods, [kind], levels, progress=progress)
+    rows = []
+    for level in levels:
+        noisy = table.column("identity", kind.name, level, "psnr_tissue")
+        for name in methods:
+            if name == "identity":
+                continue
+            pair = metrics.paired(table.column(name, kind.name, level, "psnr_tissue"), noisy)
+            rows.append({
+                **asdict(variant), "seen": name, "level": level, "gain_db": pair.difference.mean,
+                "low": pair.difference.low, "high": pair.difference.high, "test_patients": pair.patients,
+            })  # fmt: skip
+    return rows
