@@ -112,7 +112,7 @@ def cohort(patients: int = 3, visits: int = 4) -> list[PatientNode]:
             days = (0, 21, 70, 126)[visit - 1]
             made_on = date(2000, 1, 1 + visit)
             here.append(VisitNode(uid, f"T{visit}", days, "tag", made_on, "MR BREAST UNI", series))
-        facts = {"age": 52.0, "hr": 1, "her2": 0, "subtype": "HR+ HER2-", "pcr": 0, "MRI LD T1 mm": 42}
+        facts = {"age": 52.0, "hr": 1, "her2": 0, "subtype": "HR+ HER2-", "pcr": 0, "mri_ld_t1": 42}
         made.append(PatientNode(f"DEMO-{number:03}", "ISPY1", "F", "052Y", "R", tuple(here), facts))
     return made
 
