@@ -91,17 +91,18 @@ def tissue_of(opened: Opened) -> tuple[Bool, list[int]]:
     return np.asarray(tissue, dtype=bool), sorted(chosen)
 
 
-def denoised(model: LoadedModel, opened: Opened, early: Float | None, slices: Sequence[int]) -> Float:
+def denoised(model: LoadedModel, opened: Opened, added: Float | None, slices: Sequence[int]) -> Float:
     """The phases before and after contrast of some slices, denoised; [2, chosen, row, column], zeros for no phase.
 
     Parameters
     ----------
-    early : float32 [slice, row, column], the early phase with lesions in it; as acquired if not given
+    added : float32 [slice, row, column], what lesions add to the early phase and every later one, as contrast that
+        stays; nothing if not given
     """
     phases = opened.phases
-    if early is not None:
+    if added is not None:
         phases = phases.copy()
-        phases[opened.early] = early
+        phases[opened.early :] += added
     out = np.zeros((2, len(slices), *phases.shape[2:]), dtype=np.float32)
     wanted = [(1, opened.early)] if opened.pre == opened.early else [(0, opened.pre), (1, opened.early)]
     for column, phase in wanted:
@@ -180,7 +181,7 @@ def _turn(
     smooth_pre, smooth_early = (ndimage.gaussian_filter(opened.phases[k], width) for k in (opened.pre, opened.early))
     with_lesions, share = detectability.inserted(smooth_pre, smooth_early, sites, opened.spacing_mm, rng)
     added = with_lesions - smooth_early
-    after = denoised(model, opened, early + added, slices)
+    after = denoised(model, opened, added, slices)
     reach = [int(np.ceil(detectability.REACH_MM / step)) for step in opened.spacing_mm[1:]]
     base = np.zeros_like(early) if opened.pre == opened.early else opened.phases[opened.pre]
     for site in sites:
