@@ -54,6 +54,7 @@ class LoadedModel:
     sigma_range: tuple[float, float]
     neighbours: bool
     device: torch.device
+    joint_phases: bool = False
 
 
 def condition_of(sigma: Tensor, lag1: Tensor, channels: Tensor, present: Tensor) -> Tensor:
@@ -275,10 +276,12 @@ def _some(model: LoadedModel, source: Float, phase: int, rows: npt.NDArray[Any],
 
 
 def seen(model: LoadedModel, phases: Float, phase: int, rows: npt.NDArray[Any]) -> tuple[Tensor, Tensor]:
-    """What a model sees for some slices of a phase: images [batch, IMAGES, row, column], flags [batch, BESIDE]."""
+    """What a model sees for some slices of a phase: images [batch, IMAGES, row, column], flags [batch, BESIDE].
+
+    Other phases are shown only to a model whose card allows it: they may move the enhancement that is measured.
+    """
     images, present = context.gather(phases, phase, rows)
-    if not model.neighbours:
-        images, present = context.without(images, present, neighbours=False, phases=False)
+    images, present = context.without(images, present, neighbours=model.neighbours, phases=model.joint_phases)
     return torch.from_numpy(images), torch.from_numpy(present)
 
 

@@ -48,6 +48,7 @@ def load(model: model_cards.Model, *, device: str | None = None) -> LoadedModel:
     return LoadedModel(
         name=card.name, family=card.architecture.family, network=network, sigma_data=card.sigma_data,
         sigma_range=card.sigma_range, neighbours=card.input_channels > 1, device=place,
+        joint_phases=card.joint_phases,
     )  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """Networks, preconditioning and one-step denoising of stacks, with untrained weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -107,11 +109,15 @@ def test_neighbours_and_other_phases_are_gathered_in_order_and_flagged():
 
 def test_a_phase_is_denoised_with_the_other_phases_beside_it(slices):
     phases = np.stack([slices, slices + 0.1])
-    model = loaded()
+    model = replace(loaded(), joint_phases=True)
     both = denoise.denoise_phase(model, phases, 0, denoise.NoiseLevel(0.1), progress=Progress())
     alone = denoise.denoise_stack(model, slices, denoise.NoiseLevel(0.1), progress=Progress())
     assert both.shape == alone.shape
     assert not np.allclose(both, alone)
+    kept_apart = denoise.denoise_phase(
+        replace(model, joint_phases=False), phases, 0, denoise.NoiseLevel(0.1), progress=Progress()
+    )
+    assert np.allclose(kept_apart, alone)
 
 
 def test_memory_running_short_halves_the_batch_and_says_so(slices):
