@@ -210,7 +210,7 @@ class Seen:
     hits, could : per such site, whether a cluster was found, and whether it is there without noise
     gained, inserted : contrast sums over the lesions
     invented : clusters where nothing enhances
-    profiles : per crisp mass, distance from its rim (mm) and signal over its own, pixel by pixel
+    profiles : per crisp mass and pixel, distance from its rim (mm), signal over its own, and its own
     """
 
     present: list[Float]
@@ -221,12 +221,12 @@ class Seen:
     gained: float = 0.0
     inserted: float = 0.0
     invented: int = 0
-    profiles: tuple[list[Float], list[Float]] | None = None
+    profiles: tuple[list[Float], list[Float], list[Float]] | None = None
 
 
 def nothing_seen() -> Seen:
     """No site yet."""
-    return Seen([], [], [], [], [], profiles=([], []))
+    return Seen([], [], [], [], [], profiles=([], [], []))
 
 
 @dataclass(frozen=True)
@@ -264,9 +264,10 @@ def look(seen_so_far: Seen, image: Float, one: Slice) -> None:
         seen_so_far.gained += float((gain[window] * one.share[window]).sum())
         seen_so_far.inserted += float((added[window] * one.share[window]).sum())
         if site.mass and site.size_mm >= CRISP_MM and seen_so_far.profiles is not None:
-            distance, height = _profile(site, gain[window], added[window], one.spacing_mm)
-            seen_so_far.profiles[0].append(distance)
-            seen_so_far.profiles[1].append(height)
+            for kept, values in zip(
+                seen_so_far.profiles, _profile(site, gain[window], added[window], one.spacing_mm), strict=True
+            ):
+                kept.append(values)
 
 
 def _around(middle: int, reach: int) -> slice:
@@ -292,20 +293,22 @@ def _invented(real: Bool, one: Slice) -> int:
     return int(count) - len(set(np.unique(labels[near & real])) - {0})
 
 
-def _profile(site: Site, gain: Array, added: Array, spacing_mm: Sequence[float]) -> tuple[Float, Float]:
+def _profile(site: Site, gain: Array, added: Array, spacing_mm: Sequence[float]) -> tuple[Float, Float, Float]:
+    """Pixel by pixel: distance from the rim in mm, signal over the lesion's own, and the lesion's own signal."""
     rows, columns = gain.shape
     y = (np.arange(rows) - rows // 2) * spacing_mm[1]
     x = (np.arange(columns) - columns // 2) * spacing_mm[2]
     distance = np.hypot(y[:, None], x[None, :]) - site.size_mm / 2
     height = max(float(added.max()), 1e-6)
-    return distance.ravel().astype(np.float32), (gain.ravel() / height).astype(np.float32)
+    relative = (gain.ravel() / height).astype(np.float32)
+    return distance.ravel().astype(np.float32), relative, np.full(relative.shape, height, np.float32)
 
 
 def edge_width_mm(found: Seen) -> float | None:
-    """Distance over which the mean profile of crisp masses rises from 10 to 90 %, by a logistic edge."""
+    """Distance of the 10-90 % rise of all crisp masses, by one logistic edge; faint ones weigh less."""
     if found.profiles is None or not found.profiles[0]:
         return None
-    distance, height = np.concatenate(found.profiles[0]), np.concatenate(found.profiles[1])
+    distance, height, own = (np.concatenate(kept) for kept in found.profiles)
 
     def edge(x: Array, inside: float, outside: float, centre: float, scale: float) -> Array:
         return np.asarray(outside + (inside - outside) * special.expit((centre - x) / scale))
@@ -313,7 +316,12 @@ def edge_width_mm(found: Seen) -> float | None:
     near = np.abs(distance) < 5
     try:
         best, _ = curve_fit(
-            edge, distance[near], height[near], p0=(1, 0, 0, 0.4), bounds=([-5, -5, -3, 0.05], [5, 5, 3, 5])
+            edge,
+            distance[near],
+            height[near],
+            p0=(1, 0, 0, 0.4),
+            sigma=1 / own[near],
+            bounds=([-5, -5, -3, 0.05], [5, 5, 3, 5]),
         )
     except RuntimeError:
         return None

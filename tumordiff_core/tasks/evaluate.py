@@ -127,7 +127,7 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
     models = {name: weights.load(model_cards.find(name)) for name in names}
     sections = []
     if "calibration" in asked:
-        clean = references.phantoms()
+        clean = references.phantoms(visits=2)
         checked = {
             name: calibration.calibrate(model, clean, params.levels, progress=job.progress).to_record()
             for name, model in models.items()
