@@ -1,5 +1,6 @@
 """One training under Lightning, told through a Progress and left as a model folder; resumable from its checkpoints."""
 
+import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -177,6 +178,8 @@ def fit(plan: Plan, stacks: Sequence[Stack], checkpoints: Path, *, progress: Pro
     """
     if plan.threads:
         torch.set_num_threads(plan.threads)
+    # Lightning's own remarks on devices and on other products do not belong into a job's log.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     lightning.seed_everything(plan.recipe.seed, verbose=False)
     made_up = made_up_stacks(plan.made_up, plan.recipe.seed)
     sampler = CropSampler(

@@ -58,7 +58,8 @@ class Decorations:
         for row, line in enumerate(lines.top_left if roomy else ()):
             self.text(painter, widget, line, QPointF(MARGIN, MARGIN + row * step), "left")
         for row, line in enumerate(lines.top_right if roomy else ()):
-            self.text(painter, widget, line, QPointF(width - MARGIN, MARGIN + row * step), "right")
+            shown = self._cut(line, width, lines.side)
+            self.text(painter, widget, shown, QPointF(width - MARGIN, MARGIN + row * step), "right")
         for row, line in enumerate(reversed(lines.bottom_left)):
             self.text(painter, widget, line, QPointF(MARGIN, height - MARGIN - (row + 1) * step), "left")
         self._letters(painter, widget, lines.bottom_left, step)
@@ -70,6 +71,12 @@ class Decorations:
         if box is not None:
             painter.setPen(QPen(QColor(tokens.ON_BLACK_CROSSHAIR), 1, Qt.PenStyle.DashLine))
             painter.drawRect(box)
+
+    def _cut(self, line: str, width: float, side: str) -> str:
+        """A line of the right corner, shortened where it would run over the side of the body in the middle."""
+        half = QFontMetricsF(self._font(bold=True)).horizontalAdvance(side) / 2
+        room = width / 2 - half - 2 * MARGIN
+        return QFontMetricsF(self._font()).elidedText(line, Qt.TextElideMode.ElideMiddle, room)
 
     def _letters(self, painter: QPainter, widget: "SliceWidget", below: tuple[str, ...], step: float) -> None:
         plane = widget.model.plane

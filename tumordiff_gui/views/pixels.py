@@ -40,9 +40,7 @@ def window_table(
     return to_grey(stored.astype(np.float32) * np.float32(slope) + np.float32(intercept), window, invert)
 
 
-def to_grey(
-    shown: Array, window: tuple[float, float], invert: bool, *, exact: bool = False
-) -> npt.NDArray[np.uint8]:
+def to_grey(shown: Array, window: tuple[float, float], invert: bool, *, exact: bool = False) -> npt.NDArray[np.uint8]:
     """8-bit grey of shown values, same shape; NaN becomes black; ``exact`` puts the center in the very middle."""
     center, width = window
     # The half and the one of LINEAR presume integer values; maps in ratios have windows of a few units at most.

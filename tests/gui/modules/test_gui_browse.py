@@ -258,3 +258,19 @@ def test_a_series_of_many_parts_is_one_thumbnail(wiring: Any, panel: Any):
     visit = replace(patient.visits[0], series=(*patient.visits[0].series, diffusion))
     panel.board.show_patient(replace(patient, visits=(visit,)), [], hide_names=False)
     assert [t.title for t in panel.board.thumbs] == ["pre", "post 1", "post 2", "SER", "diffusion"]
+
+
+def test_a_simulated_series_is_marked_on_its_thumbnail(wiring, qtbot):
+    catalogue = wiring.context.catalogue
+    first = catalogue.patients[0]
+    visit = first.visits[0]
+    series = replace(visit.series[0], description="SYNTHETIC Dynamic")
+    visit = replace(visit, series=(series, *visit.series[1:]))
+    catalogue.patients = [replace(first, visits=(visit, *first.visits[1:])), *catalogue.patients[1:]]
+    panel = wiring.panels["browse"]
+    panel.refresh()
+    wiring.context.desk.select(first.patient_id)
+    qtbot.waitUntil(lambda: bool(panel.board.thumbs), timeout=5000)
+    marks = {thumb.mark for thumb in panel.board.thumbs if thumb.selection.series_uid == series.uid}
+    qtbot.waitUntil(lambda: bool(marks), timeout=5000)
+    assert marks == {"SYNTHETIC"}

@@ -202,3 +202,16 @@ def test_one_change_paints_once(widget: SliceWidget, qtbot: Any):
     widget.model.scroll(1)
     qtbot.waitUntil(lambda: widget.paints > before)
     assert widget.paints == before + 1
+
+
+def test_a_long_series_name_never_runs_over_the_side_of_the_body():
+    from PySide6.QtGui import QFontMetricsF
+
+    from tumordiff_gui.views.decorations import MARGIN, Decorations
+
+    drawn = Decorations.__new__(Decorations)
+    font = QFontMetricsF(drawn._font())
+    for width in (320.0, 640.0, 1600.0):
+        shown = drawn._cut("SYNTHETIC Dynamic-3dfgre of the left breast", width, "R BREAST")
+        middle = QFontMetricsF(drawn._font(bold=True)).horizontalAdvance("R BREAST") / 2
+        assert font.horizontalAdvance(shown) <= width / 2 - middle - 2 * MARGIN

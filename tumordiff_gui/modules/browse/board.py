@@ -259,6 +259,8 @@ class Board(QScrollArea):
         mark = ""
         if series.role in strings.SHOWN_MARKED:
             mark = strings.MARKS.get(series.role, strings.MARK_DEFAULT)
+        if series.description.startswith(strings.MARKS["synthetic"]):
+            mark = strings.MARKS["synthetic"]
         large = series.role == "dynamic"
         for phase in series.phases if large else series.phases[:1]:
             several = large and len(series.phases) > 1
