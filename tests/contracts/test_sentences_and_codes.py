@@ -67,7 +67,8 @@ def test_a_sentence_says_what_arrived_what_was_expected_and_what_to_do(code: str
     facts = {name: "x" for part in parts for name in named(part)}
     whole = TumorDiffError(code, **facts).sentence
     assert len(whole.split()) <= LONGEST, whole
-    assert whole.endswith(".") and whole[0] == whole[0].upper()
+    # A name at the beginning keeps its own spelling.
+    assert whole.endswith(".") and (whole[0] == whole[0].upper() or parts.arrived.startswith("{"))
     assert not re.search(r"\b(Error|Exception|null|invalid|illegal|failed to)\b", whole), whole
 
 

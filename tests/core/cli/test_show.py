@@ -115,6 +115,6 @@ def test_models_are_listed_installed_and_removed(tumordiff, tmp_path: Path, coun
     assert {model["name"] for model in listed["models"]} == shipped | {"mine", "trained"}
     assert len(listed["failures"]) == 1
     text = tumordiff("models").out
-    assert "edm-unet" in text and "not usable: Broken is not a model folder" in text
+    assert "edm-unet" in text and "not usable: broken is not a model folder" in text
     assert tumordiff("models", "remove", "mine").code == 0 and not (paths.models() / "mine").exists()
     assert tumordiff("models", "remove", "mine").code == 1

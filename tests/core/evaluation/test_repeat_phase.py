@@ -61,8 +61,9 @@ def test_a_model_never_sees_the_phase_it_is_judged_by(flat, tmp_path: Path, home
 
 def test_two_phases_or_no_still_tissue_are_refused(flat):
     two = repeat_phase.Series(flat.values[:2], 0, 1, 2, flat.noise, flat.high)
-    with pytest.raises(InputError, match="three phases"):
+    with pytest.raises(InputError, match="three phases") as refused:
         repeat_phase.evaluate(two, {}, progress=Progress())
+    assert refused.value.code == "evaluate.no_repeat"
     moving = repeat_phase.Series(flat.values * np.array([1, 2, 3])[:, None, None, None], 0, 1, 2, flat.noise, 330.0)
     with pytest.raises(InputError, match="still voxels"):
         repeat_phase.evaluate(moving, {}, progress=Progress())

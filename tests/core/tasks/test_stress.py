@@ -10,8 +10,8 @@ from tumordiff_core import paths
 from tumordiff_core.engine.denoise import NoiseLevel
 from tumordiff_core.evaluation import stress
 from tumordiff_core.evaluation.stress import Cell
+from tumordiff_core.jobs import events, worker
 from tumordiff_core.jobs import folder as jobs
-from tumordiff_core.jobs import worker
 from tumordiff_core.progress import Progress
 from tumordiff_core.result_folder import open_result
 
@@ -50,6 +50,7 @@ def test_a_series_without_room_says_so(tmp_path: Path, home: Path):
     folder = jobs.new_job("stress", {"input": str(tmp_path / "air.npy"), "model": "tiny", "turns": 1})
     assert worker.main(folder) == 1
     assert "room for" in str(jobs.failure(folder))
+    assert events.read_all(folder)[-1]["code"] == "evaluate.no_tissue"
 
 
 def test_one_phase_is_looked_at_by_itself(phases: np.ndarray, home: Path):
