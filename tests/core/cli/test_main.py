@@ -19,6 +19,7 @@ ISSUE = {"gui", "demo", "index", "studies", "preprocess", "denoise", "evaluate",
 INTERRUPTED = """
 import os, signal, sys
 from tumordiff_core.cli import main, show
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 def interrupted(as_json: bool = False) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 main.VERBS["Look"]["plugins"] = interrupted
