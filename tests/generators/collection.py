@@ -375,6 +375,6 @@ def _file_name(series: Series, n: int, values: _File, layout: Layout) -> str:
     if layout != "descriptive":
         return f"{n + 1:06d}.dcm"
     if series.kind != "MR":
-        return "1-1.dcm"
+        return f"1-{n + 1}.dcm"
     first = series.slices if series.phases > 1 else 0
     return f"1-{n + 1:03d}.dcm" if n < first or not first else f"2-{n + 1 - first:03d}.dcm"

@@ -278,7 +278,7 @@ def _cut(one: Study, slices: int) -> None:
     size = one.map_slices
     for series in one.series:
         if series.kind != "MR":
-            series.files = series.slices = min(series.files, 1)
+            series.files = series.slices = min(series.files, slices)
         elif size and series.files % size == 0:
             series.files, series.slices = series.files // size * min(slices, size), min(slices, size)
         elif series.phases > 1:

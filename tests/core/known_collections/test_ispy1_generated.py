@@ -68,6 +68,14 @@ def test_all_syntaxes_of_the_archive_are_there(small: tuple[generated.Truth, lis
 
 
 @pytest.mark.real
+def test_as_many_files_are_written_as_are_told(tmp_path: Path) -> None:
+    if not generated.plan.INDEX.is_file():
+        pytest.skip("The series index is not beside the checkout, and the made-up plan has no captures of two files.")
+    truth = generated.make(tmp_path, patients=["ISPY1_1228"], slices=2)
+    assert sum(1 for path in tmp_path.rglob("*.dcm")) == truth.files == sum(truth.syntaxes.values())
+
+
+@pytest.mark.real
 @pytest.mark.long
 def test_all_847_studies_without_any_record(tmp_path: Path) -> None:
     if not generated.plan.INDEX.is_file():
