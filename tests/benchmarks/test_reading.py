@@ -124,8 +124,9 @@ def test_a_phase_from_the_cache_against_simpleitk(
 def test_preprocessing_against_a_plain_loop(one_phase: list[dict[str, Any]], tmp_path: Path) -> None:
     names = tuple(str(h["path"]) for h in one_phase)
     order = preprocess.Order(
-        "a/ours.npy", "key", "P", "1.2", "T1", 0, "1.2.3", 0, 1, None, names, str(tmp_path), "keep", 256, 256
-    )
+        "a/ours.npy", "key", "P", "1.2", "T1", 0, "1.2.3", 0, 1, None, names, (-1,) * len(names), str(tmp_path),
+        "keep", 256, 256,
+    )  # fmt: skip
 
     def plain() -> None:
         slices = [pydicom.dcmread(name) for name in names]

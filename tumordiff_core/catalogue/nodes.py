@@ -89,13 +89,17 @@ class PatientNode:
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """One file as it was when it was read; ``slice`` and ``phase`` count from 0."""
+    """One slice and its file as it was when it was read; ``slice`` and ``phase`` count from 0.
+
+    ``piece`` is the slice's number in a file that holds several, -1 where the file is one slice.
+    """
 
     path: Path
     size: int
     mtime_ns: int
     phase: int
     slice: int
+    piece: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ import sqlite3
 from collections.abc import Sequence
 
 from tumordiff_core.catalogue import stored
-from tumordiff_core.catalogue.queries import pack
+from tumordiff_core.catalogue.queries import pack, place_in_row
 from tumordiff_core.dicom import order
 from tumordiff_core.dicom import study as studies
-from tumordiff_core.dicom.stack import phase_labels
+from tumordiff_core.dicom.stack import phase_labels, place_of
 from tumordiff_core.plugins.specs import Dynamic, Header, SeriesRecord, StudyRecord
 
 MOST_PARTS = 24
@@ -39,14 +39,14 @@ def enter(made: sqlite3.Connection, row: int, one: StudyRecord, meaning: studies
 def _enter_dynamic(
     made: sqlite3.Connection, row: int, one: StudyRecord, dynamic: Dynamic, rows: dict[str, int]
 ) -> None:
-    files = {str(h["path"]): int(h["row"]) for s in one.series if s.uid in dynamic.series_uids for h in s.headers}
+    rows_of = {place_of(h): placed(h) for s in one.series if s.uid in dynamic.series_uids for h in s.headers}
     entered = made.execute(
         "INSERT INTO dynamics (study, series_uids, early, late, complete, remark) VALUES (?, ?, ?, ?, ?, ?)",
         (row, json.dumps(dynamic.series_uids), dynamic.early, dynamic.late, int(dynamic.complete), dynamic.remark),
     ).lastrowid
     labels = phase_labels([phase.effective_s for phase in dynamic.phases])
     for number, (phase, label) in enumerate(zip(dynamic.phases, labels, strict=True)):
-        ids = [files[path] for path in phase.paths if path in files]
+        ids = [rows_of[place] for place in phase.places if place in rows_of]
         made.execute(
             "INSERT OR REPLACE INTO phases VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (rows[dynamic.series_uids[0]], number, label, len(ids), phase.start_s, phase.effective_s, entered,
@@ -67,7 +67,7 @@ def _enter_plain(made: sqlite3.Connection, row: int, series: SeriesRecord, membe
         labels, times = _as_in(member, stacks)
     made.executemany(
         "INSERT OR REPLACE INTO phases VALUES (?, ?, ?, ?, ?, ?, NULL, ?)",
-        [(row, n, label, len(slices), *time, pack(int(h["row"]) for h in slices))
+        [(row, n, label, len(slices), *time, pack(placed(h) for h in slices))
          for n, (slices, label, time) in enumerate(zip(stacks, labels, times, strict=True))],
     )  # fmt: skip
     return remark
@@ -80,8 +80,13 @@ def _as_in(
     named = phase_labels([phase.effective_s for phase in member.phases])
     labels, times = [], []
     for slices in stacks:
-        path = str(slices[0]["path"])
-        phase = next((p for p in member.phases if path in p.paths), None)
+        place = place_of(slices[0])
+        phase = next((p for p in member.phases if place in p.places), None)
         labels.append("" if phase is None else named[phase.index])
         times.append((None, None) if phase is None else (phase.start_s, phase.effective_s))
     return labels, times
+
+
+def placed(header: Header) -> int:
+    """The row of a header's file, with the piece of it that the header describes."""
+    return place_in_row(int(header["row"]), place_of(header)[1])

@@ -17,7 +17,7 @@ from tumordiff_core.catalogue import database, listing, nodes, stored
 from tumordiff_core.catalogue import results as known_results
 from tumordiff_core.catalogue.nodes import FileRow, PatientNode, PhaseNode, ResultNode, SeriesNode, SkipNode, VisitNode
 from tumordiff_core.errors import CatalogueError, MissingError
-from tumordiff_core.plugins.specs import Dynamic, Phase, Recorded
+from tumordiff_core.plugins.specs import WHOLE, Dynamic, Phase, Recorded
 
 __all__ = [
     "FileRow", "PatientNode", "PhaseNode", "ResultNode", "SeriesNode", "SkipNode", "VisitNode", "dynamic", "files_of",
@@ -25,6 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 LOOK_AGAIN_S = 5.0
+PIECE_SHIFT = 40
 _known: dict[tuple[Path, str], PatientNode] = {}
 _scanned: set[Path] = set()
 _away: dict[Path, tuple[float, frozenset[int]]] = {}
@@ -130,7 +131,7 @@ def phase_files(series_uid: str, phase: int) -> list[FileRow]:
             "SELECT p.files FROM series r JOIN phases p ON p.series = r.id WHERE r.uid=? AND p.number=? ORDER BY r.id",
             (series_uid, phase),
         ).fetchone()
-        return [] if row is None else _reachable(_rows(unpack(row[0]), phase), unpack(row[0]))
+        return [] if row is None else _reachable(unpack(row[0]), phase)
 
 
 def files_of(series_uid: str) -> list[FileRow]:
@@ -152,8 +153,21 @@ def files_of(series_uid: str) -> list[FileRow]:
         return _rows(ids, 0)
 
 
+def place_in_row(row: int, piece: int) -> int:
+    """A row id with the number of a slice in its file (-1: the file is one slice) in the bits above it."""
+    return row | (piece + 1) << PIECE_SHIFT
+
+
+def _row_of(place: int) -> int:
+    return place & ((1 << PIECE_SHIFT) - 1)
+
+
+def _piece_of(place: int) -> int:
+    return (place >> PIECE_SHIFT) - 1
+
+
 def pack(ids: Iterable[int]) -> bytes:
-    """Row ids as little-endian int64."""
+    """Row ids, with pieces where files hold several slices, as little-endian int64."""
     made = array.array("q", ids)
     if sys.byteorder == "big":
         made.byteswap()
@@ -168,28 +182,31 @@ def unpack(packed: bytes) -> list[int]:
     return made.tolist()
 
 
-def _rows(ids: Sequence[int], phase: int) -> list[FileRow]:
+def _rows(places: Sequence[int], phase: int) -> list[FileRow]:
     made = database.connection()
-    found = {row: FileRow(stored.join(folder, name), size, mtime_ns, phase, 0) for row, folder, name, size, mtime_ns
+    ids = [_row_of(place) for place in places]
+    found = {row: (stored.join(folder, name), size, mtime_ns) for row, folder, name, size, mtime_ns
              in made.execute(
                  "SELECT f.id, d.path, f.name, f.size, f.mtime_ns FROM json_each(?) j JOIN files f ON f.id = j.value"
-                 " JOIN folders d ON d.id = f.folder_id", (json.dumps(list(ids)),))}  # fmt: skip
-    kept = [found[i] for i in ids if i in found]
-    return [FileRow(f.path, f.size, f.mtime_ns, phase, n) for n, f in enumerate(kept)]
+                 " JOIN folders d ON d.id = f.folder_id", (json.dumps(list(dict.fromkeys(ids))),))}  # fmt: skip
+    kept = [place for place, row in zip(places, ids, strict=True) if row in found]
+    return [FileRow(*found[_row_of(place)], phase, n, _piece_of(place)) for n, place in enumerate(kept)]
 
 
-def _reachable(rows: list[FileRow], ids: Sequence[int]) -> list[FileRow]:
+def _reachable(places: Sequence[int], phase: int) -> list[FileRow]:
     """The rows, or where the first is away and identical copies are not, those copies."""
-    if not rows or rows[0].path.exists() or len(rows) != len(ids):
+    rows = _rows(places, phase)
+    if not rows or rows[0].path.exists() or len(rows) != len(places):
         return rows
     made = database.connection()
+    ids = {_row_of(place) for place in places}
     copies: dict[int, int] = dict(made.execute(
         "SELECT f.id, c.id FROM json_each(?) j JOIN files f ON f.id = j.value JOIN files c ON c.sop_key = f.sop_key"
-        " WHERE c.state=2 AND c.gone=0", (json.dumps(list(ids)),),
+        " WHERE c.state=2 AND c.gone=0", (json.dumps(sorted(ids)),),
     ).fetchall())  # fmt: skip
     if len(copies) != len(ids):
         return rows
-    other = _rows([copies[i] for i in ids], rows[0].phase)
+    other = _rows([place_in_row(copies[_row_of(place)], _piece_of(place)) for place in places], phase)
     return other if len(other) == len(rows) and other[0].path.exists() else rows
 
 
@@ -235,17 +252,24 @@ def _dynamic(row: int, uids: str, early: int | None, late: int | None, complete:
         "SELECT p.number, p.start_s, p.effective_s, p.files FROM phases p JOIN series r ON r.id = p.series"
         " WHERE p.dynamic=? AND r.uid=? ORDER BY p.number", (row, series_uids[0]),
     ).fetchall()  # fmt: skip
-    phases = tuple(
-        Phase(number, tuple(str(f.path) for f in _rows(unpack(ids), number)), _sop_uids(unpack(ids)), start, effective)
-        for number, start, effective, ids in packed
-    )
+    phases = tuple(_phase(number, unpack(ids), start, effective) for number, start, effective, ids in packed)
     return Dynamic(series_uids, phases, early, late, bool(complete), remark)
+
+
+def _phase(number: int, places: Sequence[int], start_s: float | None, effective_s: float | None) -> Phase:
+    paths = tuple(str(file.path) for file in _rows(places, number))
+    pieces = tuple(_piece_of(place) for place in places)
+    return Phase(
+        number, paths, _sop_uids([_row_of(place) for place in places]), start_s, effective_s,
+        pieces if set(pieces) != {WHOLE} and len(pieces) == len(paths) else (),
+    )  # fmt: skip
 
 
 def _sop_uids(ids: Sequence[int]) -> tuple[str, ...]:
     rows = dict(database.connection().execute(
         "SELECT f.id, coalesce(json_extract(f.own, '$.SOPInstanceUID'), json_extract(h.common, '$.SOPInstanceUID'))"
-        " FROM json_each(?) j JOIN files f ON f.id = j.value JOIN heads h ON h.id = f.head", (json.dumps(list(ids)),),
+        " FROM json_each(?) j JOIN files f ON f.id = j.value JOIN heads h ON h.id = f.head",
+        (json.dumps(list(dict.fromkeys(ids))),),
     ).fetchall())  # fmt: skip
     return tuple(str(rows[i]) for i in ids if i in rows)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from tumordiff_core.catalogue import stored
+from tumordiff_core.dicom import frames
 from tumordiff_core.dicom import study as studies
 from tumordiff_core.plugins.specs import Fact, PatientRecord, StudyRecord
 
@@ -13,7 +14,8 @@ from tumordiff_core.plugins.specs import Fact, PatientRecord, StudyRecord
 def patient_record(made: sqlite3.Connection, patient: int) -> tuple[PatientRecord, dict[int, StudyRecord]]:
     """A patient (row id) with all headers and facts known so far, and its studies by row id.
 
-    Every header also holds ``row``, the id of its file. Files that are gone count only where no other is left.
+    Every header also holds ``row``, the id of its file; a file of several slices has a header for each.
+    Files that are gone count only where no other is left.
     """
     (patient_id,) = made.execute("SELECT patient_id FROM patients WHERE id=?", (patient,)).fetchone()
     facts = facts_of(made, patient_id)
@@ -41,7 +43,7 @@ def _headers(made: sqlite3.Connection, study: int) -> dict[str, list[dict[str, A
         path = stored.text_path(folder, name)
         header = {**heads[head], **stored.unpack_header(own), "path": path, "size": size, "mtime_ns": mtime_ns}
         header["row"] = row
-        (gone if away else here)[uid].append(header)
+        (gone if away else here)[uid] += frames.listed(header)  # type: ignore[arg-type]
     return {**gone, **here}
 
 

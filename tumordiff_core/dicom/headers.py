@@ -13,6 +13,7 @@ import pydicom
 from pydicom.multival import MultiValue
 from pydicom.uid import UID
 
+from tumordiff_core.dicom import frame_table
 from tumordiff_core.dicom.tags import ENCODINGS, PRIVATE, WANTED, Doubt, value
 from tumordiff_core.dicom.walk import (
     EXPLICIT_LITTLE,
@@ -47,7 +48,8 @@ def read_header(
     """The catalogue tags of one file by keyword, and where its pixels lie.
 
     Beside the keywords of ``dicom/tags.py`` the record holds ``path, size, mtime_ns, TransferSyntaxUID,
-    pixel_offset, pixel_length`` (-1 encapsulated, 0 none) and ``remarks``, codes of what is odd about the file.
+    pixel_offset, pixel_length`` (-1 encapsulated, 0 none) and ``remarks``, codes of what is odd about the file;
+    enhanced objects also ``FrameTable`` (``frame_table.py``).
 
     Parameters
     ----------
@@ -87,6 +89,9 @@ def _read(file: int, size: int, path: Path, memo: Memo, doubtful: Callable[[Path
     try:
         window, layout = _layout(file, size, path, memo)
         header = _values(window, layout)
+        if header.get("SOPClassUID") in frame_table.ENHANCED:
+            # Sequences of frame groups are for the patient reader.
+            raise Doubt
         _check_pixels(header, file, size, path)
         return header
     except Doubt:
@@ -198,6 +203,8 @@ def read_with_pydicom(path: Path) -> dict[str, Any]:
             _require_whole(file.content, file.size, path)
         elif _trailing(header, file.size):
             _read_behind_pixels(header, file.content)
+        if header.get("SOPClassUID") in frame_table.ENHANCED and (table := frame_table.packed(file.content)):
+            header[frame_table.KEYWORD] = table
     if any("encoding" in str(one.message) or "decode" in str(one.message) for one in told):
         _remark(header, "dicom.character_set")
     return header

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from tumordiff_core.dicom import order, study
-from tumordiff_core.plugins.specs import Dynamic, Header, Phase, Role, StudyRecord
+from tumordiff_core.plugins.specs import WHOLE, Dynamic, Header, Phase, Role, StudyRecord
 
 EARLY_S, LATE_S = 150.0, 450.0
 FEWEST_SLICES = 8
@@ -21,7 +21,7 @@ def dynamic(
     Parameters
     ----------
     injection_s : seconds since midnight; unknown: contrast is taken to arrive with the second phase
-    duration_s : how long one phase lasts; unknown: GE's private tag, else the shortest step after contrast
+    duration_s : how long one phase lasts; unknown: the frames' or GE's own, else the shortest step after contrast
     effective_s : recorded seconds after injection of the middle of each phase; wins over the times of the files
     early, late : recorded phases; unknown: those nearest 150 s and 450 s
     """
@@ -59,6 +59,9 @@ def _since_injection(starts: Sequence[float | None], injection_s: float | None) 
 def _half_duration(
     phases: Sequence[Sequence[Header]], since: Sequence[float | None], duration_s: float | None
 ) -> float | None:
+    if duration_s is None:
+        of_frame_ms = phases[0][0].get("FrameAcquisitionDuration")
+        duration_s = of_frame_ms / 1e3 if isinstance(of_frame_ms, float) and of_frame_ms > 0 else None
     if duration_s is None:
         told = phases[0][0].get("GEAcquisitionDuration")
         duration_s = told / 1e6 if isinstance(told, float) and told > 0 else None
@@ -124,7 +127,8 @@ def roles(one: StudyRecord) -> dict[str, Role]:
 
 def phase_of(index: int, slices: Sequence[Header], start_s: float | None, effective_s: float | None) -> Phase:
     """A phase record of ordered headers."""
+    pieces = tuple(int(h.get("piece", WHOLE)) for h in slices)
     return Phase(
         index, tuple(str(h["path"]) for h in slices), tuple(str(h["SOPInstanceUID"]) for h in slices),
-        start_s, effective_s,
+        start_s, effective_s, pieces if set(pieces) != {WHOLE} else (),
     )  # fmt: skip

@@ -16,7 +16,7 @@ from tumordiff_core.errors import GeometryError, InputError, MissingError, Unsup
 from tumordiff_core.imaging.geometry import Geometry, laterality_hint
 from tumordiff_core.imaging.thumbnails import window_of
 from tumordiff_core.imaging.volume import Provenance, Volume
-from tumordiff_core.plugins.specs import Header, PatientRecord, SeriesRecord, StudyRecord
+from tumordiff_core.plugins.specs import WHOLE, Header, PatientRecord, SeriesRecord, StudyRecord
 from tumordiff_core.progress import Progress
 
 DERIVED_ROLES = {"ser_map", "pe_map", "seg", "reformat", "derived"}
@@ -60,7 +60,7 @@ def read_series(paths: Sequence[Path], *, progress: Progress | None = None) -> V
     InputError("series.missing_slice", "series.no_position", "series.mixed", "dicom...."), UnsupportedError
     """
     told = progress or Progress()
-    return _volume(*_choose([read_header(path) for path in paths], None, paths[0].parent), told)
+    return _volume(*_choose([read_header(path) for path in dict.fromkeys(paths)], None, paths[0].parent), told)
 
 
 def _scan(folder: Path, told: Progress) -> tuple[list[Header], list[InputError]]:
@@ -113,10 +113,7 @@ def _is_one_acquisition(found: Sequence[tuple[StudyRecord, SeriesRecord]]) -> bo
 def _volume(one: StudyRecord, series: SeriesRecord, told: Progress) -> Volume:
     meaning = study.meaning(one)
     dynamic = next((d for d in meaning.dynamics if series.uid in d.series_uids), None)
-    if any("frame" in header for header in series.headers):
-        # Several slices share one path here; their order tells the phases.
-        dynamic = None
-    by_path = {str(h["path"]): h for s in one.series for h in s.headers}
+    by_place = {place_of(h): h for s in one.series for h in s.headers}
     ordered = order.order_series(series.headers)
     if not ordered:
         raise InputError("dicom.no_image", name=series.description or str(series.number))
@@ -125,7 +122,7 @@ def _volume(one: StudyRecord, series: SeriesRecord, told: Progress) -> Volume:
     if ordered[0].missing:
         raise ordered[0].missing_error()
     if dynamic is not None:
-        phases = [[by_path[path] for path in phase.paths] for phase in dynamic.phases]
+        phases = [[by_place[place] for place in phase.places] for phase in dynamic.phases]
         times = [phase.effective_s for phase in dynamic.phases]
     else:
         if len(ordered) > 1:
@@ -141,6 +138,30 @@ def _volume(one: StudyRecord, series: SeriesRecord, told: Progress) -> Volume:
         remark=dynamic.remark if dynamic else ordered[0].remark, effective_s=times, sources=_sources(phases),
     )  # fmt: skip
     return Volume(values, geometry, provenance_of(series, facts["role"]), phase_labels(times), tuple(times), facts)
+
+
+def place_of(header: Header) -> tuple[str, int]:
+    """Where a slice lies: its file, and which piece of it."""
+    return str(header["path"]), int(header.get("piece", WHOLE))
+
+
+def headers_at(places: Sequence[tuple[str, int]]) -> list[Header]:
+    """The headers of slices by (path, piece), in the order given; every file is read once.
+
+    Raises InputError("dicom.frame_table") where a file holds fewer slices than it did, and what reading raises
+    """
+    wanted: dict[str, set[int]] = {}
+    for path, piece in places:
+        wanted.setdefault(path, set()).add(piece)
+    found: dict[tuple[str, int], Header] = {}
+    for path, pieces in wanted.items():
+        header = read_header(Path(path))
+        here = [header] if pieces == {WHOLE} else frames.split([header])
+        found.update({place_of(one): one for one in here})
+        if not pieces <= {place_of(one)[1] for one in here}:
+            name = Path(path).name
+            raise InputError("dicom.frame_table", Path(path), name=name, found=len(here), expected=max(pieces) + 1)
+    return [found[place] for place in places]
 
 
 def read_phases(

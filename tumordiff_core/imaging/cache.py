@@ -19,7 +19,7 @@ import numpy.typing as npt
 from tumordiff_core import files, paths, settings
 from tumordiff_core.errors import MissingError, SpaceError, TumorDiffError
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Part of every key: raise it when the same files would be read into other values."""
 
 FORMAT = 1

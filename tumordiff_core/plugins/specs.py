@@ -211,11 +211,16 @@ class TimePoint:
     evidence: str
 
 
+WHOLE = -1
+"""The piece of a file that is one slice."""
+
+
 @dataclass(frozen=True)
 class Phase:
     """One phase of a dynamic series: its files in slice order and its time.
 
-    ``start_s`` and ``effective_s`` are seconds after injection (``None`` where unknown).
+    ``start_s`` and ``effective_s`` are seconds after injection (``None`` where unknown). ``pieces`` names for each
+    path which slice of its file is meant (from 0), and is empty where every file holds one slice.
     """
 
     index: int
@@ -223,6 +228,12 @@ class Phase:
     sop_uids: tuple[str, ...]
     start_s: float | None
     effective_s: float | None
+    pieces: tuple[int, ...] = ()
+
+    @property
+    def places(self) -> tuple[tuple[str, int], ...]:
+        """Path and piece of each slice; -1 for a file that is one slice."""
+        return tuple(zip(self.paths, self.pieces or (WHOLE,) * len(self.paths), strict=True))
 
 
 @dataclass(frozen=True)

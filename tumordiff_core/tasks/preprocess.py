@@ -64,6 +64,7 @@ class Order:
     phases: int
     effective_s: float | None
     files: tuple[str, ...]
+    pieces: tuple[int, ...]
     folder: str
     shape: str
     rows: int
@@ -187,13 +188,14 @@ def _order(params: PreprocessParams, folder: Path, patient: str, visit: Any, ser
     rows = queries.phase_files(series.uid, phase.index)
     if not rows:
         return None
-    sources = [cache.SourceFile(str(row.path), row.size, row.mtime_ns) for row in rows]
+    sources = {row.path: cache.SourceFile(str(row.path), row.size, row.mtime_ns) for row in rows}.values()
     name = f"{files.safe_name(patient)}/{files.safe_name(series.uid, limit=12)}-{phase.index}.npy"
     wanted = f"{params.shape} {params.rows} {params.columns}" if params.shape != "keep" else "keep"
     return Order(
         name, f"{cache.key(series.uid, phase.index, sources)} {wanted}", patient, visit.study_uid, visit.label,
         visit.days, series.uid, phase.index, len(series.phases), phase.effective_s,
-        tuple(str(row.path) for row in rows), str(folder), params.shape, params.rows, params.columns,
+        tuple(str(row.path) for row in rows), tuple(row.piece for row in rows), str(folder), params.shape,
+        params.rows, params.columns,
     )  # fmt: skip
 
 
@@ -214,9 +216,8 @@ def make(order: Order) -> dict[str, Any]:
 
     from tumordiff_core import files
     from tumordiff_core.dicom import stack, study
-    from tumordiff_core.dicom.headers import read_header
 
-    headers = [read_header(Path(path)) for path in order.files]
+    headers = stack.headers_at(list(zip(order.files, order.pieces, strict=True)))
     stored = stack.read_stored_phase(headers, phase=order.phase if len(headers) == 1 else 0)
     values: Any = stored.values
     if (stored.slope, stored.intercept) != (1.0, 0.0):
@@ -236,7 +237,7 @@ def make(order: Order) -> dict[str, Any]:
     return {
         "shape": list(values.shape), "dtype": str(values.dtype), "spacing_mm": list(spacing), "bytes": len(content),
         "sha256": _sha256(content), "date": dated.isoformat() if dated else None, "steps": steps,
-        "noise": [round(float(n), 5) for n in slice_noise(values)], "files": len(order.files),
+        "noise": [round(float(n), 5) for n in slice_noise(values)], "files": len(set(order.files)),
         "remarks": [remark.code for remark in stored.remarks],
     }  # fmt: skip
 
@@ -330,7 +331,7 @@ def _line(order: Order, made: dict[str, Any] | None, error: Exception | None) ->
     from tumordiff_core.errors import TumorDiffError
 
     known = asdict(order)
-    for name in ("files", "folder", "shape", "rows", "columns"):
+    for name in ("files", "pieces", "folder", "shape", "rows", "columns"):
         del known[name]
     if error is not None:
         if not isinstance(error, TumorDiffError):

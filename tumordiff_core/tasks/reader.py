@@ -88,39 +88,45 @@ def cached_phase(series_uid: str, phase: int) -> "Entry":
     sources = _sources(series_uid, phase)
     found = cache.find(cache.key(series_uid, phase, sources))
     if found is None:
-        found = _read(series_uid, phase, sources)
+        found = _read(series_uid, phase)
     facts = {**found.facts()["facts"], **_catalogued(series_uid, phase, found.facts()["facts"])}
     cache.update(found, facts)
     return found
 
 
-def _sources(series_uid: str, phase: int) -> "list[SourceFile]":
-    """The files of a phase as the catalogue recorded them; raises InputError("series.no_phase")."""
+def _rows(series_uid: str, phase: int) -> list[Any]:
+    """The slices of a phase as the catalogue knows them; raises InputError("series.no_phase")."""
     from tumordiff_core.catalogue import queries
     from tumordiff_core.errors import InputError
-    from tumordiff_core.imaging.cache import SourceFile, source_of
 
-    rows = list(queries.phase_files(series_uid, phase))
+    rows: list[Any] = list(queries.phase_files(series_uid, phase))
     if not rows:
         raise InputError("series.no_phase", phase=phase + 1)
-    found = []
-    for row in rows:
+    return rows
+
+
+def _sources(series_uid: str, phase: int) -> "list[SourceFile]":
+    """The files of a phase as the catalogue recorded them, each once; raises InputError("series.no_phase")."""
+    from tumordiff_core.imaging.cache import SourceFile, source_of
+
+    found = {}
+    for row in _rows(series_uid, phase):
         size, mtime = getattr(row, "size", None), getattr(row, "mtime_ns", None)
         known = size is not None and mtime is not None
-        found.append(SourceFile(str(row.path), int(size), int(mtime)) if known else source_of(Path(row.path)))  # type: ignore[arg-type]
-    return found
+        found[row.path] = SourceFile(str(row.path), int(size), int(mtime)) if known else source_of(Path(row.path))  # type: ignore[arg-type]
+    return list(found.values())
 
 
-def _read(series_uid: str, phase: int, sources: "list[SourceFile]") -> "Entry":
+def _read(series_uid: str, phase: int) -> "Entry":
     """Read a phase from its files into the cache, under the key of the files as they are now."""
     from tumordiff_core.dicom import stack
-    from tumordiff_core.dicom.headers import read_header
     from tumordiff_core.imaging import cache
 
-    headers = [read_header(Path(source.path)) for source in sources]
+    rows = _rows(series_uid, phase)
+    headers = stack.headers_at([(str(row.path), row.piece) for row in rows])
     stored = stack.read_stored_phase(headers, phase=phase)
-    now = [cache.SourceFile(str(h["path"]), int(h["size"]), int(h["mtime_ns"])) for h in headers]
-    return cache.store(cache.key(series_uid, phase, now), stored.values, _record(series_uid, stored))
+    files = {str(h["path"]): cache.SourceFile(str(h["path"]), int(h["size"]), int(h["mtime_ns"])) for h in headers}
+    return cache.store(cache.key(series_uid, phase, files.values()), stored.values, _record(series_uid, stored))
 
 
 def _record(series_uid: str, stored: "StoredPhase") -> dict[str, Any]:

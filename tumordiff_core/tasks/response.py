@@ -142,9 +142,8 @@ def timing(dynamic: "Dynamic", recorded: "Recorded | None") -> tuple[int, int, i
 def _read(dynamic: "Dynamic", chosen: tuple[int, int, int]) -> "tuple[Phases, Geometry, dict[str, Any]]":
     """Pre, early and late [slice, row, column] in rescaled intensity, their grid, side, and whether they are made."""
     from tumordiff_core.dicom import stack
-    from tumordiff_core.dicom.headers import read_header
 
-    headers = [[read_header(Path(path)) for path in dynamic.phases[k].paths] for k in chosen]
+    headers = [stack.headers_at(dynamic.phases[k].places) for k in chosen]
     values, geometry = stack.read_phases(headers)
     first = headers[0][0]
     side, source = stack.laterality(first, geometry)

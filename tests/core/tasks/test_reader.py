@@ -49,7 +49,7 @@ class Listed:
     def phase_files(self, uid: str, phase: int) -> list[Any]:
         phases = self.phases_of(uid)
         return [
-            SimpleNamespace(path=h["path"], size=h["size"], mtime_ns=h["mtime_ns"], slice=k)
+            SimpleNamespace(path=h["path"], size=h["size"], mtime_ns=h["mtime_ns"], slice=k, piece=-1)
             for k, h in enumerate(phases[phase] if phase < len(phases) else [])
         ]
 
