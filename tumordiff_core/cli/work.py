@@ -26,6 +26,7 @@ class Preset(StrEnum):
     """Which network is trained."""
 
     ours = "ours"
+    large = "large"
     paper = "paper"
 
 
@@ -189,6 +190,8 @@ def train(
     made_up: Annotated[int | None, typer.Option(min=0, help="Noise-free made-up volumes beside the data.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0)] = None,
     patience: Annotated[int | None, typer.Option(min=1, help="Epochs without gain before it stops.")] = None,
+    self_supervised: Annotated[bool, typer.Option("--self-supervised", help="Learn from noisy slices alone.")] = False,
+    graphed: Annotated[bool, typer.Option("--graphed", help="Replay recorded kernels; for CUDA GPUs.")] = False,
     seed: Seed = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the newest unfinished training of NAME.")
@@ -204,6 +207,7 @@ def train(
         "data": _whole(data), "preset": preset.value, "name": name, "epochs": epochs, "steps": steps,
         "batch": batch, "crop": crop, "seed": seed, "start": start_from, "network": network, "loss": loss,
         "augmentations": augmentation, "made_up": made_up, "learning_rate": learning_rate, "patience": patience,
+        "self_supervised": self_supervised, "graphed": graphed,
     }  # fmt: skip
     finish(do("train", values, seed=seed, as_json=as_json))
 

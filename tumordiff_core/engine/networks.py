@@ -30,10 +30,10 @@ class EdmArguments(BaseModel):
     """Our UNet: widths per level after a two-fold pixel-unshuffle."""
 
     input_channels: int = Field(9, ge=1, le=32, title="Input images")
-    widths: tuple[int, ...] = Field((48, 80, 112), title="Widths")
+    widths: tuple[int, ...] = Field((48, 80, 128, 160), title="Widths")
     encoder: int = Field(1, ge=1, le=8, title="Blocks per level on the way down")
     blocks: int = Field(2, ge=1, le=8, title="Blocks per level on the way up")
-    middle: int = Field(3, ge=1, le=12, title="Blocks at the bottom")
+    middle: int = Field(2, ge=1, le=12, title="Blocks at the bottom")
     condition: int = Field(12, ge=1, le=32, title="Condition values")
     octaves: int = Field(8, ge=1, le=12, title="Octaves of the level embedding")
     attention: bool = Field(True, title="Attention")
@@ -140,7 +140,9 @@ class PixelGroupNorm(nn.Module):
         last = x.permute(0, 2, 3, 1)
         if self.groups == 1:
             weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
-            return functional.layer_norm(last, last.shape[-1:], weight, bias).permute(0, 3, 1, 2)
+            # Autocast would widen the result to 32 bits; the statistics are taken in 32 bits anyway.
+            with torch.autocast(x.device.type, enabled=False):
+                return functional.layer_norm(last, last.shape[-1:], weight, bias).permute(0, 3, 1, 2)
         grouped = last.reshape(*last.shape[:3], self.groups, -1)
         last = functional.layer_norm(grouped, grouped.shape[-1:]).flatten(3)
         return (last * self.weight + self.bias).permute(0, 3, 1, 2)
@@ -220,7 +222,9 @@ class Blur(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Low-passed x, same shape."""
-        padded = functional.pad(x, (1, 1, 1, 1), mode="replicate")
+        # Repeated edges by hand: torch.compile has the strides of replication_pad2d's gradient wrong (torch 2.13).
+        rows = torch.cat([x[:, :, :1], x, x[:, :, -1:]], dim=2)
+        padded = torch.cat([rows[..., :1], rows, rows[..., -1:]], dim=3)
         return functional.conv2d(padded, self.kernel, groups=x.shape[1])
 
 

@@ -12,12 +12,19 @@ if TYPE_CHECKING:
     from tumordiff_core.jobs.worker import Job
     from tumordiff_core.training.fit import Fitted, Plan
 
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "large": {"widths": (96, 144, 208, 256), "encoder": 2, "blocks": 2, "middle": 3},
+    "paper": {"width": 20, "levels": 3},
+}
+
 
 class TrainParams(BaseModel):
     """What the train form asks for."""
 
     data: str = Field("", title="Data", description="A pack of slices (.npz) or a cohort folder with truth.")
-    preset: Literal["ours", "paper"] = Field("ours", title="Preset", description="Our network, or the seed paper's.")
+    preset: Literal["ours", "large", "paper"] = Field(
+        "ours", title="Preset", description="Our network, a larger one for a GPU, or the seed paper's."
+    )
     start: str = Field("", title="Start from", description="A model to fine-tune; its network is taken over.")
     network: str = Field("", title="Network", description="A network family, ours or a plugin's; empty: the preset's.")
     loss: str = Field("", title="Loss", description="A plugin's loss; empty: the preset's.")
@@ -30,11 +37,15 @@ class TrainParams(BaseModel):
     learning_rate: float = Field(1e-3, gt=0, le=1, title="Learning rate")
     patience: int = Field(10, ge=1, le=10_000, title="Patience", description="Epochs without gain before it stops.")
     made_up: int = Field(0, ge=0, le=1000, title="Made-up volumes", description="Noise-free shapes beside the data.")
+    self_supervised: bool = Field(
+        False, title="Self-supervised", description="For data without any clean image: learns from noisy slices alone."
+    )
     seed: int = Field(0, ge=0, title="Seed")
     threads: int = Field(0, ge=0, le=256, title="Threads", description="Processor threads; 0: all.")
     loaders: int = Field(0, ge=0, le=64, title="Loaders", description="Processes that make batches; 0: none beside.")
     devices: int = Field(1, ge=1, le=64, title="Devices")
     nodes: int = Field(1, ge=1, le=64, title="Nodes")
+    graphed: bool = Field(False, title="Graphs", description="Replay the network's kernels as one, on a CUDA GPU.")
     arguments: dict[str, Any] = Field(default_factory=dict, title="Network arguments")
     domain: dict[str, Any] = Field(
         default_factory=dict, title="Domain", description="What the data are like, for the card: ranges by name."
@@ -87,10 +98,10 @@ def _plan(params: TrainParams) -> "Plan":
     from tumordiff_core.training.module import Recipe
 
     paper = params.preset == "paper"
-    defaults: dict[str, Any] = {"width": 20, "levels": 3} if paper else {}
+    defaults = DEFAULTS.get(params.preset, {})
     recipe = Recipe(
         "eps" if paper else "edm", params.batch, params.steps, params.seed, loss=params.loss,
-        augmentations=tuple(params.augmentations),
+        augmentations=tuple(params.augmentations), self_supervised=params.self_supervised and not paper,
     )  # fmt: skip
     start = model_cards.find(params.start) if params.start else None
     taken = start.card.architecture if start else None
@@ -110,6 +121,7 @@ def _plan(params: TrainParams) -> "Plan":
         loaders=params.loaders,
         devices=params.devices,
         nodes=params.nodes,
+        graphed=params.graphed,
     )
 
 

@@ -1,14 +1,17 @@
-"""Makes the noisy input of a clean crop: Rician or more channels, white or coloured, ghosts, bias field, low field."""
+"""Makes the noisy input of a clean crop: Rician or more channels, white or coloured, ghosts, bias field, low field.
+
+All of a batch at once, on the device that learns; the choices are drawn on the processor.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
-from tumordiff_core.noise.add import coloured, magnitude
-from tumordiff_core.noise.correlation import fermi_spectrum, gaussian_spectrum, lag1_of_spectrum
-
-Float = npt.NDArray[np.float32]
+from tumordiff_core.noise.correlation import FERMI_EDGE, FERMI_WIDTH
+from tumordiff_core.training.chance import Chance
 
 CHANNEL_CHOICES = (1, 2, 4, 8)
 CHANNEL_SHARES = (0.6, 0.25, 0.1, 0.05)
@@ -17,6 +20,12 @@ FERMI_SHARE = 0.3
 BIAS_FIELD_SHARE = 0.15
 GHOST_SHARE = 0.05
 UNEVEN_SHARE = 0.1
+MISJUDGED_SHARE = 0.5
+LEVEL_ERROR, LAG1_ERROR = 0.04, 0.05
+"""Spread of the logarithm of the level that a network is told, and of the lag-1 correlation, where it is misjudged."""
+
+CUTS = (0.5, 1.1)
+GAUSSIAN_LAG1 = (0.05, 0.7)
 
 
 @dataclass(frozen=True)
@@ -44,58 +53,152 @@ class Noisy:
     channels : float32 [crop]
     """
 
-    clean: Float
-    noisy: Float
-    sigma: Float
-    colour: Float
-    channels: Float
+    clean: Tensor
+    noisy: Tensor
+    sigma: Tensor
+    colour: Tensor
+    channels: Tensor
 
 
-def corrupt(images: Float, levels: Levels, rng: np.random.Generator, present: Float | None = None) -> Noisy:
+@dataclass(frozen=True)
+class Spectra:
+    """The spectra of a batch's noise.
+
+    Parameters
+    ----------
+    coloured : bool [crop]; the others are white
+    amplitude : float32 [coloured crop, row, column] in FFT order, mean power 1
+    lag1 : float32 [crop, 2], correlation of neighbouring rows and neighbouring columns
+    """
+
+    coloured: npt.NDArray[np.bool_]
+    amplitude: Tensor
+    lag1: Tensor
+
+
+def corrupt(
+    images: Tensor, levels: Levels, chance: Chance, present: npt.NDArray[np.bool_] | None = None
+) -> Noisy:  # fmt: skip
     """Noise of its own kind and level for every crop [crop, image, row, column]; absent images stay black.
 
     Parameters
     ----------
-    present : float32 [crop, image - 1], which images beside the first are there (all, if not given)
+    present : bool [crop, image - 1], which images beside the first are there (all, if not given)
     """
-    clean, noisy = images.copy(), np.zeros_like(images)
-    count, size = len(clean), clean.shape[-1]
-    sigma = np.exp(rng.uniform(np.log(levels.lowest), np.log(levels.highest), count)).astype(np.float32)
-    colour = np.zeros((count, 2), dtype=np.float32)
-    channels = rng.choice(CHANNEL_CHOICES, count, p=CHANNEL_SHARES)
-    for k in range(count):
-        there = [0, *(1 + np.flatnonzero(present[k]) if present is not None else range(1, clean.shape[1]))]
-        spectrum = draw_spectrum(size, rng, levels.white_share)
-        if spectrum is not None:
-            colour[k] = lag1_of_spectrum(spectrum)
-        if rng.random() < BIAS_FIELD_SHARE:
-            clean[k] *= _smooth_field(size, 0.4, rng)
-        if rng.random() < GHOST_SHARE:
-            clean[k] += np.float32(rng.uniform(0.02, 0.08)) * np.roll(clean[k], size // 2, axis=-2)
-        level = float(sigma[k]) * (_smooth_field(size, 0.3, rng) if rng.random() < UNEVEN_SHARE else 1.0)
-        noisy[k, there] = magnitude(clean[k, there], level, rng, int(channels[k]), spectrum)
-    return Noisy(clean, noisy, sigma, colour, channels.astype(np.float32))
+    count, depth, size = len(images), images.shape[1], images.shape[-1]
+    choices, put = chance.choices, chance.put
+    sigma = chance.log_uniform(levels.lowest, levels.highest, count)
+    channels = choices.choice(CHANNEL_CHOICES, count, p=CHANNEL_SHARES)
+    spectra = draw_spectra(count, size, chance, levels.white_share)
+    clean = images * _smooth_fields(count, size, 0.4, BIAS_FIELD_SHARE, chance)
+    ghost = choices.uniform(0.02, 0.08, count) * (choices.random(count) < GHOST_SHARE)
+    clean = clean + put(ghost)[:, None, None, None] * clean.roll(size // 2, dims=-2)
+    level = put(sigma)[:, None, None, None] * _smooth_fields(count, size, 0.3, UNEVEN_SHARE, chance)
+    there = np.ones((count, depth), dtype=bool)
+    if present is not None:
+        there[:, 1:] = present
+    noisy = torch.zeros_like(clean)
+    crop, image = np.nonzero(there)
+    at = put(crop), put(image)
+    noisy[at] = magnitude(clean[at], level[at[0], 0], channels[crop], spectra, crop, chance)
+    return Noisy(clean, noisy, put(sigma), spectra.lag1, put(channels.astype(np.float32)))
 
 
-def draw_spectrum(
-    size: int, rng: np.random.Generator, white_share: float = WHITE_SHARE
-) -> npt.NDArray[np.float64] | None:
-    """White (None), zero-filled with random cuts along random axes, or Gaussian-correlated noise."""
-    kind = rng.random()
-    if kind < white_share:
-        return None
-    if kind < white_share + FERMI_SHARE:
-        return fermi_spectrum(size, size, row_cut=rng.uniform(0.5, 1.1), column_cut=rng.uniform(0.5, 1.1))
-    return gaussian_spectrum(size, size, rng.uniform(0.05, 0.7))
+def told(noisy: Noisy, chance: Chance) -> tuple[Tensor, Tensor]:
+    """What the network hears of the noise: sigma [crop] and lag-1 [crop, 2], misjudged in half of the crops.
+
+    A blind estimate errs by some percent; a network that never met an error takes off far too much where it errs.
+    """
+    count, choices = len(noisy.sigma), chance.choices
+    wrong = choices.random(count) < MISJUDGED_SHARE
+    level = np.exp(choices.normal(0, LEVEL_ERROR, count) * wrong)
+    lag1 = choices.normal(0, LAG1_ERROR, (count, 2)) * wrong[:, None]
+    return noisy.sigma * chance.put(level), noisy.colour + chance.put(lag1)
 
 
-def gaussian(shape: tuple[int, ...], rng: np.random.Generator) -> tuple[Float, bool]:
-    """Standard normal noise [..., row, column] for one crop, coloured or white; whether it is white."""
-    spectrum = draw_spectrum(shape[-1], rng)
-    return coloured(rng.standard_normal(shape), spectrum).astype(np.float32), spectrum is None
+def magnitude(
+    clean: Tensor, level: Tensor, channels: npt.NDArray[np.int64], spectra: Spectra, crop: npt.NDArray[np.int64],
+    chance: Chance,
+) -> Tensor:  # fmt: skip
+    """Root sum of squares over receiver channels (see ``noise/add.py``), each image with its own.
+
+    Parameters
+    ----------
+    clean, level : float32 [image, row, column], signal and standard deviation
+    channels, crop : int [image], receiver channels, and the crop whose spectrum the noise has
+    """
+    total = torch.zeros_like(clean)
+    for channel in range(int(channels.max())):
+        rows = np.flatnonzero(channels > channel)
+        noise = gaussian(len(rows), spectra, crop[rows], chance)
+        where = chance.put(rows)
+        scaled = torch.view_as_real(noise) * level[where][..., None]
+        real = scaled[..., 0] + clean[where] if channel == 0 else scaled[..., 0]
+        total.index_add_(0, where, real**2 + scaled[..., 1] ** 2)
+    return total.sqrt()
 
 
-def _smooth_field(size: int, depth: float, rng: np.random.Generator) -> Float:
-    y, x = np.meshgrid(np.linspace(-1, 1, size), np.linspace(-1, 1, size), indexing="ij")
-    a, b, c = rng.uniform(-1, 1, 3)
-    return np.asarray(np.exp(depth * (a * x + b * y + c * x * y)), dtype=np.float32)
+def gaussian(count: int, spectra: Spectra, crop: npt.NDArray[np.int64], chance: Chance) -> Tensor:
+    """Complex noise of unit deviation in both parts, complex64 [image, row, column], coloured as its crop's."""
+    size = spectra.amplitude.shape[-1]
+    noise = torch.view_as_complex(chance.normal(count, size, size, 2))
+    coloured = np.flatnonzero(spectra.coloured[crop])
+    if len(coloured):
+        rank = np.cumsum(spectra.coloured) - 1
+        where, amplitude = chance.put(coloured), spectra.amplitude[chance.put(rank[crop[coloured]])]
+        noise[where] = torch.fft.ifft2(torch.fft.fft2(noise[where]) * amplitude)
+    return noise
+
+
+def draw_spectra(count: int, size: int, chance: Chance, white_share: float = WHITE_SHARE) -> Spectra:
+    """White, zero-filled with random cuts along random axes, or Gaussian-correlated noise for each crop."""
+    choices, put = chance.choices, chance.put
+    kind = choices.random(count)
+    coloured = kind >= white_share
+    if not coloured.any():
+        nothing = torch.zeros(0, size, size, device=chance.device)
+        return Spectra(coloured, nothing, torch.zeros(count, 2, device=chance.device))
+    filled = kind[coloured] < white_share + FERMI_SHARE
+    cuts, lag1 = choices.uniform(*CUTS, (len(filled), 2)), choices.uniform(*GAUSSIAN_LAG1, len(filled))
+    frequency = torch.fft.fftfreq(size, device=chance.device)
+    down, across = frequency[None, :, None], frequency[None, None, :]
+    row_cut, column_cut = (put(cuts[:, axis])[:, None, None] for axis in (0, 1))
+    radius = ((2 * down / row_cut) ** 2 + (2 * across / column_cut) ** 2).sqrt()
+    fermi = torch.sigmoid((FERMI_EDGE - radius) / FERMI_WIDTH)
+    correlated = _gaussian_amplitude(put(np.stack([lag1, lag1], axis=1)), size)
+    amplitude = _unit_power(torch.where(put(filled)[:, None, None], fermi, correlated))
+    correlation = torch.fft.ifft2(amplitude.square()).real
+    measured = torch.stack([correlation[:, 1, 0], correlation[:, 0, 1]], dim=1) / correlation[:, 0, :1]
+    known = torch.zeros(count, 2, device=chance.device)
+    known[put(np.flatnonzero(coloured))] = measured
+    return Spectra(coloured, amplitude, known)
+
+
+def spectra_of_lag1(lag1: npt.NDArray[np.float32], size: int, chance: Chance) -> Spectra:
+    """Spectra of Gaussian-correlated noise with these correlations, float32 [crop, 2]."""
+    known = chance.put(lag1)
+    everywhere = np.ones(len(lag1), dtype=bool)
+    return Spectra(everywhere, _unit_power(_gaussian_amplitude(known, size)), known)
+
+
+def _gaussian_amplitude(lag1: Tensor, size: int) -> Tensor:
+    """Amplitude [crop, row, column] of noise whose correlation falls off as a Gaussian; lag-1 [crop, 2]."""
+    steps = torch.arange(size, device=lag1.device)
+    squared = torch.minimum(steps, size - steps) ** 2
+    power = torch.fft.fft(lag1.clamp_min(0)[..., None] ** squared).real.clamp_min(0)
+    amplitude: Tensor = (power[:, 0, :, None] * power[:, 1, None, :]).sqrt()
+    return amplitude
+
+
+def _unit_power(amplitude: Tensor) -> Tensor:
+    power: Tensor = amplitude.square().mean(dim=(1, 2), keepdim=True)
+    return amplitude / power.sqrt()
+
+
+def _smooth_fields(count: int, size: int, depth: float, share: float, chance: Chance) -> Tensor:
+    """Smooth positive fields [crop, 1, row, column] for a share of the crops, 1 for the others."""
+    slopes = chance.choices.uniform(-depth, depth, (3, count, 1, 1)) * (chance.choices.random((count, 1, 1)) < share)
+    a, b, c = chance.put(slopes)
+    line = torch.linspace(-1, 1, size, device=chance.device)
+    y, x = line[:, None], line[None, :]
+    return torch.exp(a * x + b * y + c * x * y)[:, None]

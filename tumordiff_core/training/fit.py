@@ -1,6 +1,7 @@
 """One training under Lightning, told through a Progress and left as a model folder; resumable from its checkpoints."""
 
 import logging
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,9 +14,9 @@ import torch
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
-    EMAWeightAveraging,
     LearningRateMonitor,
     ModelCheckpoint,
+    WeightAveraging,
 )
 from lightning.pytorch.loggers import CSVLogger
 from safetensors.torch import load_file
@@ -28,13 +29,15 @@ from tumordiff_core.errors import InputError, Stopped
 from tumordiff_core.noise.add import magnitude
 from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.progress import Progress
-from tumordiff_core.training.datasets import CropSampler, Mix, Stack, block_mean, is_beside, made_up_stacks
+from tumordiff_core.training import self_supervised
+from tumordiff_core.training.bank import Bank
+from tumordiff_core.training.datasets import Mix, Stack, block_mean, is_beside, made_up_stacks
 from tumordiff_core.training.module import Batch, DenoiserModule, NoisyBatches, Recipe
 
 VALIDATION_LEVELS = (0.05, 0.10, 0.15)
 VALIDATION_SLICES = 12
 PATIENCE = 10
-EMA_DECAY = 0.998
+EMA_DECAY, EMA_EVERY = 0.998, 5
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Plan:
     loaders: int = 0
     devices: int = 1
     nodes: int = 1
+    graphed: bool = False
     mix: Mix = field(default_factory=Mix)
 
 
@@ -117,6 +121,28 @@ class Kept(ModelCheckpoint):
             self._progress.checkpoint(trainer.current_epoch + 1, "checkpoints/last.ckpt")
 
 
+class Averaged(WeightAveraging):
+    """An exponential average of the weights, whose memory grows at first, so that short trainings do not lag."""
+
+    def __init__(self) -> None:
+        super().__init__(multi_avg_fn=_towards)
+
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
+        """After every few steps."""
+        return step_idx is not None and step_idx % EMA_EVERY == 0
+
+
+@torch.no_grad()
+def _towards(average: Any, current: Any, count: Any) -> None:
+    """One update of all weights; ``count`` is how many went before."""
+    known = float(count)
+    decay = min(EMA_DECAY**EMA_EVERY, (1 + known) / (10 + known))
+    if torch.is_floating_point(average[0]):
+        torch._foreach_lerp_(list(average), list(current), 1 - decay)
+    else:
+        torch._foreach_copy_(list(average), list(current))
+
+
 def validation_batches(stacks: Sequence[Stack], recipe: Recipe) -> list[Batch]:
     """Whole slices of validation patients at three fixed levels with fixed noise, alone and with their neighbours.
 
@@ -165,10 +191,31 @@ def _validation_batch(images: Any, present: Any, level: float, recipe: Recipe) -
 
 
 def lightning_precision() -> Literal["16-mixed", "bf16-mixed", "32-true"]:
-    """16-bit mixed precision on CUDA, bfloat16 on processors that gain by it, else 32 bits."""
-    if torch.cuda.is_available():
-        return "16-mixed"
-    return "bf16-mixed" if precision.faster(torch.device("cpu")) == torch.bfloat16 else "32-true"
+    """bfloat16 where the device gains by it, 16-bit mixed precision on older CUDA devices, else 32 bits."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if precision.faster(device) == torch.bfloat16:
+        return "bf16-mixed"
+    return "16-mixed" if device.type == "cuda" else "32-true"
+
+
+def bank_for(plan: Plan, stacks: Sequence[Stack]) -> Bank:
+    """The slices that a training draws from; noisy ones as they are where no clean image is needed.
+
+    Raises InputError("training.no_data").
+    """
+    device = learning_device(plan)
+    if plan.recipe.self_supervised:
+        noisy = self_supervised.measured(stacks)
+        return Bank(noisy, size=plan.crop, noisiest=np.inf, mix=self_supervised.MIX, device=device)
+    made_up = made_up_stacks(plan.made_up, plan.recipe.seed)
+    return Bank(stacks, size=plan.crop, mix=plan.mix, made_up=made_up, device=device)
+
+
+def learning_device(plan: Plan) -> torch.device:
+    """Where crops arise: on the GPU that learns, unless loader processes make them."""
+    if not torch.cuda.is_available() or plan.loaders:
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def fit(plan: Plan, stacks: Sequence[Stack], checkpoints: Path, *, progress: Progress) -> Fitted:
@@ -181,27 +228,28 @@ def fit(plan: Plan, stacks: Sequence[Stack], checkpoints: Path, *, progress: Pro
     # Lightning's own remarks on devices and on other products do not belong into a job's log.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     lightning.seed_everything(plan.recipe.seed, verbose=False)
-    made_up = made_up_stacks(plan.made_up, plan.recipe.seed)
-    sampler = CropSampler(
-        [s for s in stacks if s.part == "train"], size=plan.crop, mix=plan.mix, made_up_stacks=made_up
-    )
-    batches = NoisyBatches(sampler, plan.recipe)
+    bank = bank_for(plan, [s for s in stacks if s.part == "train"])
+    batches = NoisyBatches(bank, plan.recipe)
     validation = validation_batches([s for s in stacks if s.part == "val"], plan.recipe)
     network = build(plan.family, plan.arguments).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if plan.start is not None:
         network.load_state_dict({key: value.float() for key, value in load_file(plan.start).items()})
-    module = DenoiserModule(network, plan.recipe, learning_rate=plan.learning_rate, epochs=plan.epochs)
+    module = DenoiserModule(
+        network, plan.recipe, learning_rate=plan.learning_rate, epochs=plan.epochs,
+        graphed=(context.IMAGES, plan.crop) if plan.graphed else None,
+    )  # fmt: skip
     last = checkpoints / "last.ckpt"
     told, kept = Told(progress, plan), Kept(checkpoints, progress)
     stopper = EarlyStopping("val_x0", patience=plan.patience, mode="min")
-    average = EMAWeightAveraging(decay=EMA_DECAY)
+    average = Averaged()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = lightning.Trainer(
             accelerator="auto", devices=plan.devices, num_nodes=plan.nodes, precision=lightning_precision(),
             max_epochs=plan.epochs, callbacks=[average, told, kept, stopper, LearningRateMonitor("epoch")],
             logger=CSVLogger(checkpoints, name="", version="curves"), enable_progress_bar=False,
-            enable_model_summary=False, num_sanity_val_steps=0, gradient_clip_val=1.0, log_every_n_steps=50,
+            enable_model_summary=False, num_sanity_val_steps=0, log_every_n_steps=50,
+            benchmark=True,
         )  # fmt: skip
         batches.epoch = _epochs_done(last)
         loader: Any = DataLoader(

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
-from tumordiff_core.engine import ddpm, precondition, schedules
+from tumordiff_core.engine import context, ddpm, precondition, schedules
 from tumordiff_core.engine.denoise import condition_of
 from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.plugins import manager
-from tumordiff_core.training.augment import Levels, corrupt, gaussian
-from tumordiff_core.training.datasets import CropSampler
+from tumordiff_core.training.augment import Levels, Noisy, corrupt, draw_spectra, gaussian, told
+from tumordiff_core.training.bank import Bank, Crops
+from tumordiff_core.training.chance import Chance, seeded
+from tumordiff_core.training.self_supervised import recorrupted
 
 Batch = dict[str, Tensor]
 Objective = Literal["eps", "edm"]
@@ -24,11 +26,17 @@ SIGMA_DATA = 0.2
 MATCHED_SHARE = 0.75
 WARM_UP_STEPS = 300
 LAST_SHARE = 0.01
+LARGEST_GRADIENT = 1.0
+DRAWN_TOGETHER = 4
+CONDITION = 4 + context.BESIDE
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What one training does with its data; a loss and augmentations may be a plugin's, by name."""
+    """What one training does with its data; a loss and augmentations may be a plugin's, by name.
+
+    ``self_supervised`` learns from noisy slices alone (``self_supervised.py``); plugins' augmentations are left out.
+    """
 
     objective: Objective
     batch: int
@@ -37,78 +45,117 @@ class Recipe:
     levels: Levels = field(default_factory=Levels)
     loss: str = ""
     augmentations: tuple[str, ...] = ()
+    self_supervised: bool = False
 
 
 class NoisyBatches(IterableDataset[Batch]):
     """Endless fresh batches; ``epoch`` seeds them, so that a resumed training draws what an unbroken one would."""
 
-    def __init__(self, sampler: CropSampler, recipe: Recipe) -> None:
-        self._sampler, self._recipe = sampler, recipe
+    def __init__(self, bank: Bank, recipe: Recipe) -> None:
+        self._bank, self._recipe = bank, recipe
         self._augment = [manager.load(manager.augmentation(name).augment) for name in recipe.augmentations]
         self.epoch = 0
 
     def __iter__(self) -> Iterator[Batch]:
-        rng = np.random.default_rng((self._recipe.seed, self.epoch))
+        chance = seeded(self._recipe.seed, self.epoch, _rank(), device=self._bank.device)
         self.epoch += 1
-        for _ in range(self._recipe.steps):
-            yield self._batch(rng)
+        self._bank.renew(chance)
+        together = DRAWN_TOGETHER if self._bank.device.type == "cuda" else 1
+        for first in range(0, self._recipe.steps, together):
+            drawn = self._batches(min(together, self._recipe.steps - first), chance)
+            yield from (dict(zip(drawn, parts, strict=True)) for parts in zip(*drawn.values(), strict=True))
 
     def __len__(self) -> int:
         return self._recipe.steps
 
-    def _batch(self, rng: np.random.Generator) -> Batch:
-        crops = self._sampler.draw(self._recipe.batch, rng)
+    def _batches(self, count: int, chance: Chance) -> dict[str, tuple[Tensor, ...]]:
+        """The parts of some batches, drawn at once: a GPU waits for the processor less often."""
+        drawn = self._batch(count * self._recipe.batch, chance)
+        return {name: values.chunk(count) for name, values in drawn.items()}
+
+    def _batch(self, count: int, chance: Chance) -> Batch:
+        crops = self._bank.draw(count, chance)
+        if self._recipe.self_supervised:
+            return _batch_of(crops, recorrupted(crops, chance), chance)
         images = crops.images
         for augment in self._augment:
-            images = np.asarray(augment(images, rng), dtype=np.float32)
+            changed = augment(images.cpu().numpy(), chance.choices)
+            images = torch.from_numpy(np.asarray(changed, dtype=np.float32)).to(images.device)
         if self._recipe.objective == "eps":
-            return eps_batch(images[:, :1], self._recipe.levels, rng)
-        noisy = corrupt(images, self._recipe.levels, rng, crops.present)
-        return {
-            "clean": torch.from_numpy(noisy.clean[:, :1]),
-            "noisy": torch.from_numpy(noisy.noisy),
-            "present": torch.from_numpy(crops.present),
-            "sigma": torch.from_numpy(noisy.sigma),
-            "colour": torch.from_numpy(noisy.colour),
-            "channels": torch.from_numpy(noisy.channels),
-        }
+            return eps_batch(images[:, :1], self._recipe.levels, chance)
+        return _batch_of(crops, corrupt(images, self._recipe.levels, chance, crops.present), chance)
 
 
-def eps_batch(images: Any, levels: Levels, rng: np.random.Generator) -> Batch:
+def _batch_of(crops: Crops, noisy: Noisy, chance: Chance) -> Batch:
+    sigma, colour = told(noisy, chance)
+    return {
+        "clean": noisy.clean[:, :1],
+        "noisy": noisy.noisy,
+        "present": chance.put(crops.present.astype(np.float32)),
+        "sigma": sigma,
+        "colour": colour,
+        "channels": noisy.channels,
+    }
+
+
+def _rank() -> int:
+    """Which of several devices this process serves: each draws batches of its own."""
+    return torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+
+
+def eps_batch(images: Tensor, levels: Levels, chance: Chance) -> Batch:
     """x_0 in [-1, 1], eps and alpha_bar for DDPM: the image is what stabilisation makes of it at the matched level.
 
     Three quarters of the levels are drawn where MR noise lies, the rest uniformly over the paper's linear schedule.
     """
-    count = len(images)
+    count, choices = len(images), chance.choices
     schedule = schedules.linear()
-    sigma = np.exp(rng.uniform(np.log(levels.lowest), np.log(2 * levels.highest), count)) * 2
-    anywhere = rng.random(count) > MATCHED_SHARE
-    sigma = np.where(anywhere, schedule.sigma[rng.integers(schedule.steps, size=count)], sigma)
-    x_0 = np.empty_like(images)
-    eps = np.empty_like(images)
+    sigma = 2.0 * chance.log_uniform(levels.lowest, 2 * levels.highest, count).astype(np.float64)
+    anywhere = choices.random(count) > MATCHED_SHARE
+    sigma = np.where(anywhere, schedule.sigma[choices.integers(schedule.steps, size=count)], sigma)
+    channels = choices.choice((1, 1, 1, 2, 4), count)
+    pixels = images.cpu().numpy()
+    x_0 = np.empty_like(pixels)
     for k in range(count):
         level = float(sigma[k]) / 2
-        channels = int(rng.choice((1, 1, 1, 2, 4)))
-        stable = images[k] if anywhere[k] else stabiliser(channels).expected(images[k], level) * np.float32(level)
+        transform = stabiliser(int(channels[k]))
+        stable = pixels[k] if anywhere[k] else transform.expected(pixels[k], level) * np.float32(level)
         x_0[k] = 2 * stable - 1
-        eps[k] = gaussian(images[k].shape, rng)[0]
+    eps = gaussian(count, draw_spectra(count, images.shape[-1], chance, levels.white_share), np.arange(count), chance)
     return {
-        "clean": torch.from_numpy(x_0),
-        "eps": torch.from_numpy(eps),
-        "alpha_bar": torch.from_numpy(schedules.alpha_bar_of(sigma).astype(np.float32)),
+        "clean": chance.put(x_0),
+        "eps": eps.real[:, None].contiguous(),
+        "alpha_bar": chance.put(schedules.alpha_bar_of(sigma).astype(np.float32)),
     }
 
 
 class DenoiserModule(lightning.LightningModule):
     """One network, one objective; validation measures the x_0 error at fixed levels with fixed noise."""
 
-    def __init__(self, network: nn.Module, recipe: Recipe, *, learning_rate: float, epochs: int) -> None:
+    def __init__(
+        self, network: nn.Module, recipe: Recipe, *, learning_rate: float, epochs: int,
+        graphed: tuple[int, int] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.network = network
         self.recipe = recipe
         self.learning_rate = learning_rate
         self.epochs = epochs
+        self.graphed = graphed
         self._other_loss = manager.load(manager.loss(recipe.loss).loss) if recipe.loss else None
+
+    def on_train_start(self) -> None:
+        """Where asked for, record the network's kernels once and replay them: its steps cost the processor nothing."""
+        if self.graphed and self._on_bf16_gpu():
+            self._record(self.recipe.batch, *self.graphed)
+
+    def _record(self, batch: int, images: int, size: int) -> None:
+        """Graph forward and backward for batches of one shape; other shapes and evaluation run as ever."""
+        pixels = torch.randn(batch, images, size, size, device=self.device)
+        condition = torch.randn(batch, CONDITION, device=self.device)
+        with torch.autocast("cuda", dtype=torch.bfloat16, cache_enabled=False):
+            sample = (pixels.contiguous(memory_format=torch.channels_last), condition)
+            torch.cuda.make_graphed_callables(self.network, sample, allow_unused_input=True)
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """The loss of one batch."""
@@ -129,7 +176,7 @@ class DenoiserModule(lightning.LightningModule):
         c = precondition.coefficients(sigma, SIGMA_DATA)
         condition = condition_of(batch["sigma"], batch["colour"], batch["channels"], batch["present"])
         inputs = (batch["noisy"] * c.c_in).contiguous(memory_format=torch.channels_last)
-        denoised = c.c_skip * batch["noisy"][:, :1] + c.c_out * self.network(inputs, condition)
+        denoised = c.c_skip * batch["noisy"][:, :1] + c.c_out * self.network(inputs, condition).float()
         if other is not None:
             return other(denoised, batch["clean"], sigma)
         loss: Tensor = (precondition.weight(sigma, SIGMA_DATA) * (denoised - batch["clean"]) ** 2).mean()
@@ -149,9 +196,16 @@ class DenoiserModule(lightning.LightningModule):
         x_0 = ddpm.clean_from_eps(x_t, alpha_bar, self.network(x_t, sigma.flatten().log()[:, None] / 4))
         return (((x_0 - batch["clean"]) / sigma) ** 2).mean().sqrt()
 
+    def configure_gradient_clipping(self, *_args: Any, **_kwargs: Any) -> None:
+        """Clip the norm of the gradient; Lightning itself refuses to beside a fused optimizer."""
+        torch.nn.utils.clip_grad_norm_(self.parameters(), LARGEST_GRADIENT)
+
+    def _on_bf16_gpu(self) -> bool:
+        return self.device.type == "cuda" and bool(torch.cuda.is_bf16_supported())
+
     def configure_optimizers(self) -> Any:
         """Adam with cosine annealing over all epochs, as the paper has it, after a short warm-up."""
-        optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+        optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=self._on_bf16_gpu())
         total = self.epochs * self.recipe.steps
 
         def share(step: int) -> float:

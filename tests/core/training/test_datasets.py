@@ -1,11 +1,10 @@
-"""Splits, crops and made noise that training draws from."""
+"""Splits, and the packs and stacks that training draws from."""
 
 import numpy as np
 import pytest
 
-from tumordiff_core.engine import context
 from tumordiff_core.errors import InputError
-from tumordiff_core.training import augment, datasets, split
+from tumordiff_core.training import datasets, split
 
 
 def pack(path, patients=("A", "B", "C"), slices=4, side=48):
@@ -64,29 +63,9 @@ def test_a_folder_without_truth_holds_nothing_to_learn_from(tmp_path):
         datasets.read_data(tmp_path)
 
 
-def test_crops_are_scaled_and_know_what_lies_beside_them(tmp_path):
-    stacks = datasets.read_data(pack(tmp_path / "pack.npz", side=160))
-    made_up = datasets.made_up_stacks(1, 0, side=48, slices=5)
-    sampler = datasets.CropSampler(stacks, size=32, made_up_stacks=made_up)
-    crops = sampler.draw(60, np.random.default_rng(0))
-    assert crops.images.shape == (60, context.IMAGES, 32, 32)
-    assert 0.2 < crops.images[:, 0].max() <= 1.5
-    assert (crops.present.mean(axis=0) > 0).all()
-    assert (crops.present.mean(axis=0) < 1).all()
-    assert np.array_equal(crops.images[:, 1:].max(axis=(2, 3)) > 0, crops.present > 0)
-
-
-def test_absent_images_stay_black_under_noise():
-    clean = np.full((4, 3, 16, 16), 0.5, dtype=np.float32)
-    present = np.array([[1, 0], [0, 1], [0, 0], [1, 1]], dtype=np.float32)
-    noisy = augment.corrupt(clean, augment.Levels(), np.random.default_rng(0), present).noisy
-    assert np.array_equal(noisy[:, 1:].max(axis=(2, 3)) > 0, present > 0)
-    assert noisy[:, 0].std() > 0
-
-
 def test_made_up_anatomy_is_free_of_noise_and_continues_over_slices():
-    stack = datasets.made_up_stacks(1, 3, side=64, slices=5)[0]
-    assert stack.images.shape == (5, 64, 64)
+    stack = datasets.made_up_stacks(1, 3, side=160, slices=5)[0]
+    assert stack.images.shape == (5, 160, 160)
     assert stack.images.min() >= 0
     next_slice = np.corrcoef(stack.images[1].ravel(), stack.images[2].ravel())[0, 1]
     assert next_slice > 0.8
@@ -99,12 +78,17 @@ def test_block_means_keep_the_mean_and_halve_white_noise():
     assert blocks.std() == pytest.approx(0.5, rel=0.05)
 
 
-def test_made_noise_spans_the_levels_channels_and_colours():
-    clean = np.full((200, 1, 32, 32), 0.5, dtype=np.float32)
-    noisy = augment.corrupt(clean, augment.Levels(0.01, 0.2), np.random.default_rng(0))
-    assert 0.01 <= noisy.sigma.min() < 0.02
-    assert 0.1 < noisy.sigma.max() <= 0.2
-    assert set(noisy.channels) == {1.0, 2.0, 4.0, 8.0}
-    white = (noisy.colour == 0).all(axis=1)
-    assert 0.35 < white.mean() < 0.65
-    assert noisy.colour.max() > 0.4
+def test_neighbours_are_shown_to_some_crops_and_reach_three_slices():
+    kept = datasets.neighbours_kept(datasets.Mix(alone=0.3, nearest=0.3), 4000, np.random.default_rng(0))
+    count = kept.sum(axis=1)
+    assert (count == 0).mean() == pytest.approx(0.3, abs=0.03)
+    assert {0, 1, 2, 3, 4, 5, 6} == set(count)
+    assert not (kept[:, 2] & ~kept[:, 0]).any(), "a slice two away came without the one between"
+
+
+def test_a_pack_tells_how_its_noise_hangs_together(tmp_path):
+    place = pack(tmp_path / "pack.npz")
+    with np.load(place) as found:
+        known = dict(found)
+    np.savez(place, **known, lag1=np.tile(np.float32([0.5, 0.2]), (len(known["images"]), 1)))
+    assert datasets.read_data(place)[0].lag1 == pytest.approx((0.5, 0.2))
