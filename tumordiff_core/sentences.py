@@ -244,6 +244,12 @@ SENTENCES: dict[str, Sentence] = {
     "series.several_orientations": Sentence(
         "the series has {count} orientations or grids", "one was expected", "only the largest is shown"
     ),
+    "series.parts": Sentence(
+        "the series holds {count} stacks that lie differently", "one was expected", "open each part by itself"
+    ),
+    "series.many_parts": Sentence(
+        "the series holds {count} stacks", "at most {listed} can be listed", "export it as several series"
+    ),
     "series.bad_spacing": Sentence(
         "the {what} is {value}", "a valid one was expected", "measurements are off; use it for viewing only"
     ),

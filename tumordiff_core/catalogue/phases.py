@@ -9,9 +9,10 @@ from tumordiff_core.catalogue.queries import pack, place_in_row
 from tumordiff_core.dicom import order
 from tumordiff_core.dicom import study as studies
 from tumordiff_core.dicom.stack import phase_labels, place_of
+from tumordiff_core.errors import InputError
 from tumordiff_core.plugins.specs import Dynamic, Header, SeriesRecord, StudyRecord
 
-MOST_PARTS = 24
+MOST_PARTS = 64
 _NO_STACK = {"seg", "report"}
 
 
@@ -58,10 +59,8 @@ def _enter_plain(made: sqlite3.Connection, row: int, series: SeriesRecord, membe
     """Phases of a series that leads no dynamic acquisition: one for each stack in it; returns its remark."""
     parts = order.order_series(series.headers)
     stacks = [slices for part in parts for slices in part.phases][:MOST_PARTS]
-    remark = " ".join(part.remark for part in parts if part.remark)
-    labels: Sequence[str] = [""] * len(stacks)
-    if len(stacks) > 1:
-        labels = [f"part {n + 1}" for n in range(len(stacks))]
+    remark = _remark(parts)
+    labels: Sequence[str] = part_labels(parts)[:MOST_PARTS]
     times: list[tuple[float | None, float | None]] = [(None, None)] * len(stacks)
     if member is not None:
         labels, times = _as_in(member, stacks)
@@ -71,6 +70,31 @@ def _enter_plain(made: sqlite3.Connection, row: int, series: SeriesRecord, membe
          for n, (slices, label, time) in enumerate(zip(stacks, labels, times, strict=True))],
     )  # fmt: skip
     return remark
+
+
+def _remark(parts: Sequence[order.Ordered]) -> str:
+    """What is odd about the stacks of a series, each sentence once."""
+    said = [part.remark for part in parts if part.remark]
+    count = sum(len(part.phases) for part in parts)
+    if len(parts) > 1:
+        said.insert(0, InputError("series.parts", count=len(parts)).sentence)
+    if count > MOST_PARTS:
+        said.append(InputError("series.many_parts", count=count, listed=MOST_PARTS).sentence)
+    return " ".join(dict.fromkeys(said))
+
+
+def part_labels(parts: Sequence[order.Ordered]) -> list[str]:
+    """A name for each stack: number and plane of its part, and which of the stacks at one place it is."""
+    if sum(len(part.phases) for part in parts) < 2:
+        return [""] * len(parts)
+    names = []
+    for number, part in enumerate(parts, 1):
+        plane = order.grid(part.phases[0]).plane if part.positioned else ""
+        name = f"part {number} {plane}".strip() if len(parts) > 1 else "part"
+        several = len(part.phases) > 1
+        names += [f"{name} {n}" if len(parts) == 1 else f"{name}, {n}" if several else name
+                  for n in range(1, len(part.phases) + 1)]  # fmt: skip
+    return names
 
 
 def _as_in(

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from math import isfinite
 
 import numpy as np
@@ -17,6 +18,7 @@ from tumordiff_core.plugins.specs import Header
 
 POSITION_TOLERANCE_MM = 0.01
 GAP_FACTOR = 1.5
+STACK_GAP_SLICES = 4
 SHEAR_TOLERANCE_MM = 0.05
 UNEVEN_TOLERANCE = 0.02
 _NO_NUMBER = 1 << 30
@@ -110,13 +112,16 @@ def instance_order(header: Header) -> tuple[int, str, str, str]:
 def order_series(headers: Sequence[Header]) -> list[Ordered]:
     """Split one series by geometry and put every part in order; the part with most files first.
 
-    Files without pixels are left out; files without a usable place form one part ordered by InstanceNumber.
+    Files without pixels are left out; files without a usable place form one part ordered by InstanceNumber. Parallel
+    stacks with a gap between them, such as both breasts, are parts of their own.
     """
     parts: dict[tuple[object, ...] | None, list[Header]] = defaultdict(list)
     for header in headers:
         if header.get("pixel_length"):
             parts[grid_key(header)].append(header)
-    ordered = [_unplaced(files) if key is None else _placed(files) for key, files in parts.items()]
+    ordered = []
+    for key, files in parts.items():
+        ordered += [_unplaced(files)] if key is None else [_placed(places) for places in _stacks(_by_place(files))]
     return sorted(ordered, key=lambda part: -sum(len(phase) for phase in part.phases))
 
 
@@ -124,8 +129,21 @@ def _unplaced(files: list[Header]) -> Ordered:
     return Ordered((tuple(sorted(files, key=instance_order)),), positioned=False)
 
 
-def _placed(files: list[Header]) -> Ordered:
-    places = _by_place(files)
+def _stacks(places: list[list[Header]]) -> list[list[list[Header]]]:
+    """The positions in stacks: cut at wide gaps where the instance numbers say that no file is missing."""
+    slots = _slots([place_mm(group[0]) for group in places])
+    cuts = [n for n in range(1, len(slots)) if slots[n] - slots[n - 1] > STACK_GAP_SLICES]
+    if not cuts or not _numbered_on([header for group in places for header in group]):
+        return [places]
+    return [places[begin:end] for begin, end in pairwise([0, *cuts, len(places)])]
+
+
+def _numbered_on(files: list[Header]) -> bool:
+    numbers = {instance_order(header)[0] for header in files}
+    return len(numbers) == len(files) and max(numbers) - min(numbers) + 1 == len(files)
+
+
+def _placed(places: list[list[Header]]) -> Ordered:
     counts = Counter(len(group) for group in places)
     phases = max(counts, key=lambda size: (counts[size], size))
     doubled = sum(max(len(group) - phases, 0) for group in places)

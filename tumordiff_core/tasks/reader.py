@@ -218,7 +218,7 @@ def _limits(series_uid: str, phase: int, record: dict[str, Any], values: Any) ->
     if record["window"]:
         center, width = record["window"]
         return (center - width / 2, center + width / 2), middle
-    first_post = 1 if record["facts"]["phases"] > 1 else phase
+    first_post = 1 if record["facts"]["phases"] > 1 and record["facts"]["role"] == "dynamic" else phase
     if first_post != phase:
         entry = cached_phase(series_uid, first_post)
         values, record = entry.array(), entry.facts()

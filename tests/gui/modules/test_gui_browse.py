@@ -260,6 +260,19 @@ def test_a_series_of_many_parts_is_one_thumbnail(wiring: Any, panel: Any):
     assert [t.title for t in panel.board.thumbs] == ["pre", "post 1", "post 2", "SER", "diffusion"]
 
 
+def test_a_series_in_unequal_parts_says_so_and_shows_its_remark():
+    parts = tuple(fakes.PhaseNode(n, f"part {n + 1} axial", 3 + n, None) for n in range(3))
+    mixed = fakes.SeriesNode("1.2.9", 6, "T1 3 planes", "MR", "other", 12, parts, remark="3 stacks")
+    scout = replace(mixed, uid="1.2.10", role="localizer")
+    patient = fakes.cohort(1)[0]
+    visit = replace(patient.visits[0], series=(mixed, scout))
+    rows = {row.key: row for row in tree.rows_of([replace(patient, visits=(visit,))]).walk()}
+    row = rows["s:1.2.9"]
+    assert (row.told, row.icon) == ("3 parts", "alert-outline") and "3 stacks" in row.hint
+    assert [(c.name, c.told) for c in row.children][1] == ("part 2 axial", "4 slices")
+    assert rows["s:1.2.10"].icon != "alert-outline"
+
+
 def test_a_simulated_series_is_marked_on_its_thumbnail(wiring, qtbot):
     catalogue = wiring.context.catalogue
     first = catalogue.patients[0]

@@ -273,6 +273,21 @@ def test_five_phases_do_not_widen_the_panel(wiring: Any, panel: Any):
     assert panel._phase_row.rowCount() == 2
 
 
+def test_parts_are_no_phases_and_each_has_its_own_window(wiring: Any, panel: Any, qtbot: Any):
+    from dataclasses import replace
+
+    parts = tuple(fakes.PhaseNode(n, f"part {n + 1} axial", 24, None) for n in range(3))
+    panel._series = replace(panel._series, phases=parts)
+    panel._list_phases()
+    assert panel._phase_head.text() == "Part" and panel._phase_row.rowCount() == 2
+    assert panel._phases.button(1).toolTip() == "24 slices"
+    native = panel.views["native"]
+    native.grey.set(1.0, 2.0)
+    panel.show_phase(2)
+    qtbot.waitUntil(lambda: native.picture is not None and native.picture.facts["phase"] == 2)
+    assert native.grey.window == native.picture.default_window
+
+
 def test_a_shorter_query_brings_rows_back(qtbot: Any):
     viewer = TagViewer()
     qtbot.addWidget(viewer)

@@ -50,6 +50,7 @@ DIAMETER_FACT = "mri_ld_{label}"
 AWAY = "files away"
 AWAY_HINT = "The files of this series are not where they were read; connect their disk. Cached phases still open."
 DYNAMIC = "{phases} × {slices}"
+PARTS = "{parts} parts"
 SLICES = "{slices} slices"
 FILE = "1 file"
 FILES = "{files} files"
@@ -69,6 +70,7 @@ ROLE_HINTS = {
     "look_alike": "looks like the dynamic series and is not: never measured by itself",
     "derived": "made by a program from acquired pictures", "synthetic": "made up with known truth",
 }  # fmt: skip
+REMARKS_ARE_USUAL = frozenset({"localizer", "diffusion", "reformat"})
 SHOWN_MARKED = frozenset({"ser_map", "pe_map", "derived", "synthetic"})
 MARKS = {"synthetic": "SYNTHETIC"}
 MARK_DEFAULT = "DERIVED"

@@ -144,9 +144,11 @@ def phase_detail(phase: Any) -> str:
 
 
 def series_detail(series: Any) -> str:
-    """``3 × 60`` for a dynamic series, slices or files for the rest."""
+    """``3 × 60`` for a dynamic series, parts, slices or files for the rest."""
     if not series.phases:
         return strings.FILE if series.files == 1 else strings.FILES.format(files=series.files)
+    if len(series.phases) > 1 and len({phase.slices for phase in series.phases}) > 1:
+        return strings.PARTS.format(parts=len(series.phases))
     if len(series.phases) > 1:
         return strings.DYNAMIC.format(phases=len(series.phases), slices=series.phases[0].slices)
     return strings.SLICES.format(slices=series.phases[0].slices)
@@ -193,6 +195,8 @@ def _add_series(parent: Row, chosen: Selection, series: Any) -> None:
     name = role if same else f"{role}   {series.description}"
     hint = "\n".join(t for t in (strings.ROLE_HINTS.get(series.role, ""), series.remark) if t)
     detail, icon = series_detail(series), "layers-triple-outline"
+    if series.remark and series.role not in strings.REMARKS_ARE_USUAL:
+        icon = "alert-outline"
     if not series.present:
         detail, icon, hint = strings.AWAY, "alert-outline", strings.AWAY_HINT
     here = Selection(chosen.patient_id, chosen.study_uid, series.uid)

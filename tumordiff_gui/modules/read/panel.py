@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 OWNER = "read"
 MOST_SERIES_ROWS = 9
 PHASES_IN_A_ROW = 4
+LONG_NAME, LONG_NAMES_IN_A_ROW = 8, 2
+PART = "part"
 SAME_GRID_MM = 0.05
 EMPTY = Layout("empty", strings.NOTHING_OPEN, (Cell("empty"),))
 MAP_LOOKS = {"ser_map": (0.0, 2.0, "viridis", "SER", ""), "pe_map": (0.0, 200.0, "inferno", "PE", "%")}
@@ -242,7 +244,7 @@ class Panel(QWidget):
         first = before.series_uid != at.series_uid
         picture = in_colour(picture, getattr(self._series, "role", ""))
         for view in self.views.values():
-            view.show(picture, keep_grey=not first)
+            view.show(picture, keep_grey=not first and not self._in_parts())
         if first:
             self._on_map = picture.colours is not None
             self._place_overlays()
@@ -253,7 +255,7 @@ class Panel(QWidget):
 
     def _window_of_visit(self, at: Selection) -> None:
         """One window for all phases of a visit, from its first post-contrast phase."""
-        if self._series is None or len(self._series.phases) < 2 or self._grey_of == at.series_uid:
+        if self._series is None or len(self._series.phases) < 2 or self._in_parts() or self._grey_of == at.series_uid:
             return
         self._grey_of = at.series_uid
         was = self.views["native"].grey.window
@@ -302,6 +304,11 @@ class Panel(QWidget):
         label = known[0].label if known else ""
         return label or (strings.PHASE_PRE if phase == 0 else strings.PHASE_AUTO.format(number=phase))
 
+    def _in_parts(self) -> bool:
+        """Whether what is open are stacks of one series that are no phases of an acquisition."""
+        phases = getattr(self._series, "phases", ())
+        return len(phases) > 1 and all(phase.label.startswith(PART) for phase in phases)
+
     def _list_phases(self) -> None:
         for button in self._phases.buttons():
             self._phases.removeButton(button)
@@ -309,14 +316,18 @@ class Panel(QWidget):
             button.deleteLater()
         phases = getattr(self._series, "phases", ())
         self._phase_head.setVisible(len(phases) > 1)
+        self._phase_head.setText(strings.PARTS if self._in_parts() else strings.PHASES)
         for phase in phases if len(phases) > 1 else ():
             button = QToolButton(checkable=True)
             button.setText(self._phase_name(phase.index))
             if phase.effective_s is not None:
                 button.setToolTip(f"{phase.effective_s:+.0f} s")
+            elif self._in_parts():
+                button.setToolTip(strings.SLICES.format(slices=phase.slices))
             self._phases.addButton(button, phase.index)
             place = self._phase_row.count()
-            self._phase_row.addWidget(button, place // PHASES_IN_A_ROW, place % PHASES_IN_A_ROW)
+            in_a_row = LONG_NAMES_IN_A_ROW if any(len(p.label) > LONG_NAME for p in phases) else PHASES_IN_A_ROW
+            self._phase_row.addWidget(button, place // in_a_row, place % in_a_row)
 
     def _list_series(self) -> None:
         self.series_list.clear()

@@ -7,6 +7,8 @@ LOADING = "reading {name}"
 
 SERIES = "Series of this visit"
 PHASES = "Phase"
+PARTS = "Part"
+SLICES = "{slices} slices"
 PHASE_AUTO = "post {number}"
 PHASE_PRE = "pre"
 LAYOUT = "Layout"
