@@ -35,7 +35,7 @@ def disc(slices=1):
     return magnitude(stack, SIGMA, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("name", ["small-1", "paper-1"])
+@pytest.mark.parametrize("name", ["small-2", "paper-1"])
 def test_one_slice_is_denoised_many_times_faster_than_bm3d(name):
     pytest.importorskip("bm3d", reason="bm3d is not installed: pip install 'tumordiff[bench]'")
     noisy = disc()
@@ -49,13 +49,13 @@ def test_one_slice_is_denoised_many_times_faster_than_bm3d(name):
     ratio = peer / fastest(ours)
     print(f"\n{name}: one 256x256 slice, {torch.get_num_threads()} threads: {ratio:.0f}x faster than BM3D+VST")
     # The paper's network is shown beside ours; the figure to reach is ours.
-    assert ratio >= (25 if name == "small-1" else 1)
+    assert ratio >= (25 if name == "small-2" else 1)
 
 
 def test_a_series_is_denoised_many_times_faster_than_bm4d():
     pytest.importorskip("bm4d", reason="bm4d is not installed: pip install 'tumordiff[bench]'")
     noisy = disc(60)
-    model = weights.load(model_cards.find("small-1"))
+    model = weights.load(model_cards.find("small-2"))
 
     def ours():
         return denoise.denoise_stack(model, noisy, NoiseLevel(SIGMA), progress=Progress())
@@ -63,7 +63,7 @@ def test_a_series_is_denoised_many_times_faster_than_bm4d():
     ours()
     mine = fastest(ours, 2)
     ratio = fastest(lambda: baselines.run_volume(noisy, SIGMA), 1) / mine
-    print(f"\nsmall-1: 60 slices of 256x256 in {mine:.1f} s: {ratio:.0f}x faster than BM4D+VST")
+    print(f"\nsmall-2: 60 slices of 256x256 in {mine:.1f} s: {ratio:.0f}x faster than BM4D+VST")
     assert ratio >= 25
 
 

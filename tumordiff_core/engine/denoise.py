@@ -21,7 +21,7 @@ from tumordiff_core.progress import Progress
 Float = npt.NDArray[np.float32]
 
 TILE = 512
-HALO = 128
+HALO = 256
 LARGEST_WHOLE = 1024
 SLOPE_STEP = 0.05
 """Half the width, in units of sigma, of the difference that gives the slope of the stabilisation."""
@@ -286,7 +286,7 @@ def seen(model: LoadedModel, phases: Float, phase: int, rows: npt.NDArray[Any]) 
 
 
 def tiled(run: Callable[[Tensor], Tensor], images: Tensor, tile: int) -> Tensor:
-    """Run on tiles with a halo as wide as the network sees, keeping only their cores; origins on multiples of 64."""
+    """Run on tiles with a halo as wide as the network sees, keeping only their cores; origins on multiples of 128."""
     out = torch.empty_like(images[:, :1])
     for top, left in _origins(images.shape[-2], images.shape[-1], tile):
         y, x = max(top - HALO, 0), max(left - HALO, 0)

@@ -166,7 +166,7 @@ def test_a_form_that_moved_on_says_that_the_run_is_another(wiring: Any, train: A
 
 
 def test_a_finished_model_is_installed_and_chosen_in_denoise(wiring: Any, train: Any, qtbot: Any):
-    fakes.install_model("small-1")
+    fakes.install_model("small-2")
     view, writer = started(train)
     epochs(writer, 4)
     left_model(view)
