@@ -7,6 +7,7 @@ one more evaluation each, by a forward difference.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, posterior_mean, seen
 from tumordiff_core.noise.correlation import gaussian_spectrum
+from tumordiff_core.noise.spectrum import radial
 from tumordiff_core.progress import Progress
 
 Float = npt.NDArray[np.float32]
@@ -29,6 +31,13 @@ SMOOTHING_PIXELS = 2.0
 WHITE_LAG1 = 0.05
 PATCH = 8
 PATCH_SPACING = 24
+RINGS = np.linspace(0, 0.5, 11)
+"""Edges of the rings of the radial spectra, in cycles per pixel."""
+
+JUDGED = (0.1, 0.45)
+"""Between these frequencies a residual's spectrum is held against the predicted one; below lies anatomy."""
+
+TAPER_PIXELS = 2.0
 
 
 @dataclass(frozen=True)
@@ -41,12 +50,14 @@ class Doubt:
     trace : float32 [batch], mean of Cov[x | y] / sigma^2: also MSE / sigma^2 without a reference (Stein)
     lag1 : float32 [batch, 2], lag-1 correlation that the residual must have along rows and columns
     residual_power : float32 [batch], mean r^2 / sigma^2 that the residual must have
+    spectrum : float32 [batch, ring], power over ``RINGS`` that the residual must have, summed over tissue
     """
 
     std: Float
     trace: Float
     lag1: Float
     residual_power: Float
+    spectrum: Float
 
 
 def mean_of(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel) -> Mean:
@@ -72,6 +83,7 @@ def doubt(
     *,
     at: Tensor | None = None,
     mask: npt.NDArray[np.bool_] | None = None,
+    amplitude: npt.NDArray[Any] | None = None,
     probes: int = PROBES,
     generator: torch.Generator,
     progress: Progress,
@@ -86,26 +98,30 @@ def doubt(
     images : float32 [batch, IMAGES, row, column]; present : float32 [batch, BESIDE]
     at : float32 [batch, 1, row, column], the posterior mean where it is known already
     mask : bool [batch, row, column], where the means are taken (everywhere if not given)
+    amplitude : the noise's amplitude spectrum [row, column] where it is known better than by its lag-1 correlation
     """
     mean = mean_of(model, images, present, noise)
     centre = images[:, :1]
     known = mean(centre) if at is None else at
     inside = np.ones((centre.shape[0], *centre.shape[2:]), bool) if mask is None else mask
     covariance = np.zeros(inside.shape, dtype=np.float64)
-    moments = np.zeros((len(inside), 4))
+    moments, spectrum = np.zeros((len(inside), 4)), np.zeros((len(inside), len(RINGS) - 1))
+    window = tapered(inside)
     for _ in range(probes):
-        probe = probe_of(noise, centre.shape, generator).to(centre.device)
+        probe = probe_of(noise, centre.shape, generator, amplitude).to(centre.device)
         seen = directional(mean, centre, known, probe, noise.sigma)
         z, jz = probe[:, 0].cpu().numpy(), seen[:, 0].cpu().numpy()
         covariance += z * jz
         moments += _moments(z, z - jz, inside)
+        spectrum += ring_power(z, z - jz, window)
         progress.check()
     trace, power, rows, columns = (moments / probes).T
     smooth = ndimage.gaussian_filter(covariance / probes, (0, SMOOTHING_PIXELS, SMOOTHING_PIXELS))
     std = np.sqrt(np.clip(smooth, 0, 1)) * noise.sigma
     rest = np.maximum(power, 1e-6)
     lag1 = np.stack([rows / rest, columns / rest], axis=1)
-    return Doubt(std.astype(np.float32), trace.astype(np.float32), lag1.astype(np.float32), rest.astype(np.float32))
+    found = (std, trace, lag1, rest, spectrum / probes)
+    return Doubt(*(values.astype(np.float32) for values in found))
 
 
 def phase_doubt(
@@ -116,6 +132,7 @@ def phase_doubt(
     noise: NoiseLevel,
     *,
     mask: npt.NDArray[np.bool_],
+    amplitude: npt.NDArray[Any] | None = None,
     generator: torch.Generator,
     batch: int = 4,
     progress: Progress,
@@ -134,13 +151,40 @@ def phase_doubt(
         known = torch.from_numpy(np.ascontiguousarray(mean[rows])[:, None]).to(model.device)
         with torch.inference_mode():
             found.append(
-                doubt(model, images, present, noise, at=known, mask=mask[rows], probes=1,
+                doubt(model, images, present, noise, at=known, mask=mask[rows], amplitude=amplitude, probes=1,
                       generator=generator, progress=progress)
             )  # fmt: skip
         progress.advance(len(rows))
-    joined = [np.concatenate([getattr(d, name) for d in found]) for name in ("std", "trace", "lag1", "residual_power")]
+    names = ("std", "trace", "lag1", "residual_power", "spectrum")
+    joined = [np.concatenate([getattr(d, name) for d in found]) for name in names]
     along = np.sqrt(ndimage.gaussian_filter1d(joined[0].astype(np.float32) ** 2, 1.0, axis=0))
-    return Doubt(along, joined[1], joined[2], joined[3])
+    return Doubt(along, *joined[1:])
+
+
+def tapered(mask: npt.NDArray[np.bool_]) -> Float:
+    """A window [batch, row, column] that falls softly to 0 at a mask's rim, so that its edge does not smear spectra."""
+    near = np.ones((1, 3, 3), dtype=bool)
+    inner = ndimage.binary_erosion(mask, near, iterations=round(2 * TAPER_PIXELS), border_value=0)
+    return np.asarray(ndimage.gaussian_filter(inner.astype(np.float32), (0, TAPER_PIXELS, TAPER_PIXELS)))
+
+
+def ring_power(first: npt.NDArray[Any], second: npt.NDArray[Any], window: Float) -> npt.NDArray[np.float64]:
+    """Cross power of two stacks [batch, row, column] inside a window over ``RINGS``, [batch, ring]."""
+    power = (np.conj(np.fft.fft2(first * window)) * np.fft.fft2(second * window)).real
+    return np.stack([radial(one, RINGS) for one in power])
+
+
+def spectrum_difference_db(measured: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> list[float | None]:
+    """How much more power than predicted each ring holds, in dB; None where nothing was predicted."""
+    pairs = zip(measured, predicted, strict=True)
+    return [float(10 * np.log10(m / p)) if m > 0 and p > 0 else None for m, p in pairs]
+
+
+def worst_difference_db(difference: list[float | None]) -> float | None:
+    """The largest difference of the judged rings, with its sign; None where none is known."""
+    middles = (RINGS[1:] + RINGS[:-1]) / 2
+    judged = [d for d, f in zip(difference, middles, strict=True) if d is not None and JUDGED[0] < f < JUDGED[1]]
+    return max(judged, key=abs, default=None)
 
 
 def _moments(z: Float, rest: Float, inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
@@ -155,12 +199,15 @@ def _moments(z: Float, rest: Float, inside: npt.NDArray[np.bool_]) -> npt.NDArra
     return found
 
 
-def probe_of(noise: NoiseLevel, shape: torch.Size, generator: torch.Generator) -> Tensor:
+def probe_of(
+    noise: NoiseLevel, shape: torch.Size, generator: torch.Generator, amplitude: npt.NDArray[Any] | None = None
+) -> Tensor:
     """Unit-variance probes [batch, 1, row, column]: random signs for white noise, else Gaussian and as correlated."""
     if max(noise.lag1) < WHITE_LAG1:
         return torch.randint(0, 2, shape, generator=generator).float() * 2 - 1
     rows, columns = shape[-2:]
-    spectrum = torch.from_numpy(gaussian_spectrum(rows, columns, noise.lag1)).float()
+    known = gaussian_spectrum(rows, columns, noise.lag1) if amplitude is None else amplitude
+    spectrum = torch.from_numpy(known).float()
     coloured: Tensor = torch.fft.ifft2(torch.fft.fft2(torch.randn(shape, generator=generator)) * spectrum).real
     return coloured
 

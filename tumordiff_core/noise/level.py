@@ -70,10 +70,7 @@ def estimate(values: npt.NDArray[Any]) -> Level:
 
 def air_level(volume: Float) -> Level | None:
     """Level, channels and correlation from the air around the breast; None where air is missing or zeroed."""
-    blocks = _blocks(volume)
-    usable = (blocks == 0).mean(axis=(-2, -1)) < 0.25
-    mean = np.where(usable, blocks.mean(axis=(-2, -1)), np.inf)
-    air = _darkest(mean)
+    blocks, air = _blocks(volume), air_blocks(volume)
     if air is None:
         return None
     pixels = blocks[air]
@@ -86,6 +83,13 @@ def air_level(volume: Float) -> Level | None:
     low, high = np.percentile(per_slice, [10, 90])
     sigma = float(np.sqrt(np.mean(pixels**2) / (2 * channels)))
     return Level(sigma, float(low), float(high), channels, _underlying_lag1(pixels), "air")
+
+
+def air_blocks(volume: Float) -> npt.NDArray[np.bool_] | None:
+    """Which blocks [slice, block row, block column] of BLOCK x BLOCK pixels are air; None where there is none."""
+    blocks = _blocks(volume)
+    usable = (blocks == 0).mean(axis=(-2, -1)) < 0.25
+    return _darkest(np.where(usable, blocks.mean(axis=(-2, -1)), np.inf))
 
 
 def air_ratio(channels: int) -> float:

@@ -105,6 +105,9 @@ def run(params: DenoiseParams, job: "Job") -> None:
     record.findings = remarks(record)
     result_folder.finish(job.result, record)
     job.answer.update(result=str(job.folder / "result"), noise=record.noise, figures=figures, model=model.card.name)
+    spectra = [row["residual_spectrum"] for row in figures.get("doubt", ()) if row]
+    if spectra:
+        job.answer["residual_spectrum_worst_db"] = [spectrum["worst_db"] for spectrum in spectra]
     if params.out:
         _write_out(params, job)
 
@@ -286,6 +289,7 @@ def _doubt(
     from tumordiff_core.noise.correlation import lag1
 
     job.progress.stage("ask how sure it is", phases.shape[0] * phases.shape[1])
+    amplitude = _air_amplitude(phases, levels)
     generator = torch.Generator().manual_seed(params.seed)
     spread = np.zeros(phases.shape, dtype=np.float32)
     rows: list[dict[str, Any]] = []
@@ -296,21 +300,41 @@ def _doubt(
         noise, peak = scaled_noise(level, scaling), max(float(phases.max()), 1e-6)
         mask = np.stack([tissue_mask(image / peak) for image in phases[index]])
         found = uncertainty.phase_doubt(
-            model, phases, index, mean[index], noise, mask=mask, generator=generator, progress=job.progress
-        )
+            model, phases, index, mean[index], noise, mask=mask, amplitude=amplitude, generator=generator,
+            progress=job.progress,
+        )  # fmt: skip
         spread[index] = found.std * scaling.range
         residual = phases[index] - mean[index]
         measured = lag1(residual, mask)
         power = float(np.mean(residual[mask] ** 2)) / noise.sigma**2 if mask.any() else 0.0
         weight = mask.sum(axis=(1, 2)).astype(float) + 1e-9
         trace = float(np.average(found.trace, weights=weight))
+        scaled = residual / noise.sigma
+        held = uncertainty.ring_power(scaled, scaled, uncertainty.tapered(mask)).sum(axis=0)
+        difference = uncertainty.spectrum_difference_db(held, found.spectrum.sum(axis=0))
         rows.append({
             "trace": trace, "expected_psnr_gain_db": float(-10 * np.log10(max(trace, 1e-6))),
             "residual_power": power, "residual_power_expected": float(np.average(found.residual_power, weights=weight)),
             "residual_lag1": list(measured),
             "residual_lag1_expected": [float(v) for v in np.average(found.lag1, axis=0, weights=weight)],
+            "residual_spectrum": {
+                "cycles_per_pixel": [float(f) for f in (uncertainty.RINGS[1:] + uncertainty.RINGS[:-1]) / 2],
+                "measured": [float(v) for v in held], "predicted": [float(v) for v in found.spectrum.sum(axis=0)],
+                "difference_db": difference, "worst_db": uncertainty.worst_difference_db(difference),
+                "noise": "air" if amplitude is not None else "lag-1",
+            },
         })  # fmt: skip
     return spread, rows
+
+
+def _air_amplitude(phases: "Float", levels: "list[Level]") -> "npt.NDArray[Any] | None":
+    """Amplitude spectrum of the noise where it is correlated and the air of the first phase tells it."""
+    from tumordiff_core.noise import spectrum
+
+    if levels[0].sigma == 0 or min(levels[0].lag1) <= 0:
+        return None
+    found = spectrum.of_air(phases[0])
+    return None if found is None else found.amplitude(*phases.shape[-2:])
 
 
 def _record(

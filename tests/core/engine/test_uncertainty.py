@@ -6,6 +6,7 @@ import torch
 
 from tests.core.engine.test_networks import loaded
 from tumordiff_core.engine import context, denoise, explain, uncertainty
+from tumordiff_core.noise import spectrum
 from tumordiff_core.progress import Progress
 
 SIGMA, PRIOR = 0.1, 0.2
@@ -115,3 +116,35 @@ def test_attention_from_a_pixel_sums_to_one_inside_its_window(slice_seen):
     assert found.sum() / model.network.multiple**2 == pytest.approx(1, abs=1e-4)
     assert explain.attention_map(loaded("paper-unet"), *slice_seen, denoise.NoiseLevel(SIGMA), row=5, column=40) is None
     assert explain.feature_maps(model, *slice_seen, denoise.NoiseLevel(SIGMA), count=3).shape[0] == 3
+
+
+def spectra_of(amplitude, probe_amplitude=None):
+    """What a Wiener filter leaves of coloured noise on independent pixels, against the predicted spectrum."""
+    random = np.random.default_rng(5)
+    clean = np.abs(random.normal(2.0, PRIOR, (1, 1, 256, 256))).astype(np.float32)
+    coloured = np.fft.ifft2(np.fft.fft2(random.standard_normal((256, 256))) * amplitude).real
+    noisy = (clean + SIGMA * coloured).astype(np.float32)
+    images, present = (torch.from_numpy(part) for part in context.gather(noisy, 0, np.array([0])))
+    noise = denoise.NoiseLevel(SIGMA, (0.5, 0.4))
+    residual = (1 - GAIN) * SIGMA * coloured[None] / SIGMA
+    with torch.inference_mode():
+        found = uncertainty.doubt(
+            loaded(network=Wiener()), images, present, noise, amplitude=probe_amplitude, probes=8,
+            generator=torch.Generator().manual_seed(0), progress=Progress(),
+        )  # fmt: skip
+    window = uncertainty.tapered(np.ones((1, 256, 256), bool))
+    held = uncertainty.ring_power(residual, residual, window)[0] / (1 - GAIN)
+    return uncertainty.spectrum_difference_db(held, found.spectrum[0])
+
+
+def test_the_residuals_spectrum_is_predicted_where_the_noises_is_known():
+    amplitude = spectrum.Spectrum(0.75, 1.0, 0.08).amplitude(256, 256)
+    difference = spectra_of(amplitude, amplitude)
+    assert abs(uncertainty.worst_difference_db(difference)) < 0.5
+    assert abs(uncertainty.worst_difference_db(spectra_of(amplitude))) > 1
+
+
+def test_a_ring_without_prediction_says_nothing():
+    assert uncertainty.spectrum_difference_db(np.array([1.0, 2.0]), np.array([0.0, 1.0]))[0] is None
+    assert uncertainty.worst_difference_db([None] * 10) is None
+    assert uncertainty.worst_difference_db([9.0, 9.0, 0.5, -0.8, *[0.1] * 5, 9.0]) == -0.8

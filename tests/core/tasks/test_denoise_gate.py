@@ -51,6 +51,7 @@ def test_result_says_how_sure_it_is(result: Result) -> None:
     for row in result.record.figures["doubt"]:
         assert 0 <= row["residual_power_expected"] <= 2
         assert len(row["residual_lag1"]) == len(row["residual_lag1_expected"]) == 2
+        assert len(row["residual_spectrum"]["difference_db"]) == len(row["residual_spectrum"]["cycles_per_pixel"])
 
 
 def test_result_says_what_the_gate_will_ask_and_where(result: Result) -> None:

@@ -1,0 +1,35 @@
+"""How noise is spread over frequencies, read from air whose spectrum is known."""
+
+import numpy as np
+import pytest
+
+from tumordiff_core.noise import spectrum
+from tumordiff_core.noise.add import magnitude
+from tumordiff_core.noise.spectrum import Spectrum
+
+EDGES = np.linspace(0, 0.5, 11)
+
+
+def phantom(shape: tuple[int, int, int] = (8, 192, 192)) -> np.ndarray:
+    y, x = np.indices(shape[1:])
+    return np.broadcast_to(np.where(((y - 96) / 60) ** 2 + ((x - 150) / 50) ** 2 < 1, 0.5, 0.0), shape).copy()
+
+
+@pytest.mark.parametrize("made", [Spectrum(0.75, 1.0, 0.08), Spectrum(0.6, 0.75, 0.3)], ids=["steep", "soft"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_spectrum_of_air_is_read_within_a_decibel(made: Spectrum, channels: int) -> None:
+    noisy = magnitude(phantom(), 0.05, np.random.default_rng(0), channels, made.amplitude(192, 192))
+    found = spectrum.of_air(noisy)
+    assert found is not None
+    powers = [spectrum.radial(one.amplitude(192, 192) ** 2, EDGES)[:7] for one in (made, found)]
+    assert np.abs(10 * np.log10(powers[1] / powers[0])).max() < 1
+
+
+def test_without_air_nothing_is_said() -> None:
+    noisy = magnitude(np.full((4, 96, 96), 0.5), 0.05, np.random.default_rng(1))
+    assert spectrum.of_air(noisy) is None
+
+
+def test_rings_hold_the_mean_power_of_their_frequencies() -> None:
+    power = np.hypot(np.fft.fftfreq(64)[:, None], np.fft.fftfreq(64)[None, :])
+    assert spectrum.radial(power, EDGES) == pytest.approx((EDGES[1:] + EDGES[:-1]) / 2, abs=0.01)
