@@ -244,6 +244,14 @@ SENTENCES: dict[str, Sentence] = {
     "series.several_orientations": Sentence(
         "the series has {count} orientations or grids", "one was expected", "only the largest is shown"
     ),
+    "study.several_patients": Sentence(
+        "the study holds files of {count} patients", "one was expected", "check whose pictures these are"
+    ),
+    "series.shared_uid": Sentence(
+        "another patient or study has a series of the same number",
+        "a number of its own was expected",
+        "export one of them again",
+    ),
     "series.parts": Sentence(
         "the series holds {count} stacks that lie differently", "one was expected", "open each part by itself"
     ),
@@ -275,6 +283,11 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "dicom.rescale": Sentence(
         "the rescale slope is {slope}", "a finite slope other than 0 was expected", "copy the series from its source"
+    ),
+    "dicom.modality_lut": Sentence(
+        "{name} turns stored into measured values by a table",
+        "a rescale slope and intercept were expected",
+        "export the series without a modality LUT",
     ),
     # series
     "series.empty_folder": Sentence(

@@ -53,6 +53,7 @@ class VisitNode:
     study_date: date | None
     description: str
     series: tuple[SeriesNode, ...]
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,9 @@ class FakeCatalogue(SimpleNamespace):
     """Answers like ``tumordiff_core.catalogue.queries``."""
 
     def __init__(self, patients: list[PatientNode]) -> None:
-        super().__init__(patients=patients, recorded_masks={}, shown_results=[], shown_skips=[], shown_roots=[])
+        super().__init__(
+            patients=patients, recorded_masks={}, shown_results=[], shown_skips=[], shown_doubts=[], shown_roots=[]
+        )
         self.labels: dict[str, tuple[str, int | None]] = {}
 
     def tree(self, search: str = "") -> list[PatientNode]:
@@ -135,6 +138,9 @@ class FakeCatalogue(SimpleNamespace):
         named += [f"missing:{label}" for label in ("T1", "T2", "T3", "T4") if label not in labels]
         named += [f"result:{r.kind}" for r in self.shown_results if r.patient_id == patient.patient_id]
         return "\n".join([repr(patient), *named]).casefold()
+
+    def doubts(self) -> list[Any]:
+        return list(self.shown_doubts)
 
     def skipped(self) -> list[Any]:
         return list(self.shown_skips)

@@ -305,7 +305,11 @@ def _count(made: sqlite3.Connection, series: int) -> None:
         made.execute(
             "UPDATE series SET files=?, gone=?, roots=? WHERE id=?", (images, gone - (files - images), roots, series)
         )
-    made.execute("UPDATE patients SET dirty=1 WHERE id=(SELECT patient FROM studies WHERE id=?)", row)
+    # Whoever else has files in this study is told of it anew.
+    made.execute(
+        "UPDATE patients SET dirty=1 WHERE id IN (SELECT o.patient FROM studies s JOIN studies o ON o.uid = s.uid"
+        " WHERE s.id=?)", row,
+    )  # fmt: skip
     made.execute("UPDATE studies SET dirty=1 WHERE id=?", row)
     made.execute("DELETE FROM studies WHERE id=? AND NOT EXISTS (SELECT 1 FROM series WHERE study=?)", (*row, *row))
 

@@ -254,6 +254,8 @@ class _Import:
 
     def finish(self) -> Report:
         made = database.connection()
+        for doubt in queries.doubts()[:MOST_WARNINGS]:
+            self.progress.warn(doubt.code, doubt.sentence)
         report = self.report
         by_state = dict(made.execute(
             "SELECT f.state, count(*) FROM visited v JOIN files f ON f.folder_id = v.folder WHERE f.gone=0"

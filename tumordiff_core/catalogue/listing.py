@@ -5,6 +5,8 @@ import sqlite3
 from collections import defaultdict
 from typing import Any
 
+from tumordiff_core.errors import InputError
+
 PROTOCOL_VISITS = ("T1", "T2", "T3", "T4")
 EDITED = "edited"
 _SIDES = {"L": "left", "R": "right"}
@@ -43,6 +45,10 @@ def _visits(made: sqlite3.Connection, patient: int) -> list[list[Any]]:
         "SELECT s.uid, json_array(e.label, e.days) FROM studies s JOIN edited_time_points e ON e.study_uid = s.uid"
         " WHERE s.patient=?", (patient,),
     ).fetchall())  # fmt: skip
+    shared = dict(made.execute(
+        "SELECT s.uid, count(*) FROM studies s JOIN studies o ON o.uid = s.uid WHERE s.patient=? GROUP BY s.id"
+        " HAVING count(*) > 1", (patient,),
+    ).fetchall())  # fmt: skip
     found = []
     rows = made.execute(
         "SELECT id, uid, label, days, evidence, study_date, description FROM studies WHERE patient=?"
@@ -51,7 +57,8 @@ def _visits(made: sqlite3.Connection, patient: int) -> list[list[Any]]:
     for study, uid, label, days, evidence, study_date, description in rows:
         if uid in edits:
             (label, days), evidence = json.loads(edits[uid]), EDITED
-        found.append([uid, label, days, evidence, study_date, description, series.get(study, [])])
+        remark = InputError("study.several_patients", count=shared[uid]).sentence if uid in shared else ""
+        found.append([uid, label, days, evidence, study_date, description, series.get(study, []), remark])
     return found
 
 
@@ -63,6 +70,11 @@ def _series(made: sqlite3.Connection, patient: int) -> dict[int, list[list[Any]]
         " JOIN phases p ON p.series = r.id WHERE s.patient=? ORDER BY p.series, p.number", (patient,),
     ):  # fmt: skip
         phases[series].append(rest)
+    # What asks for a series by its UID gets the first one of it: another's must never pass for it.
+    doubles = {row for (row,) in made.execute(
+        "SELECT r.id FROM studies s JOIN series r ON r.study = s.id WHERE s.patient=? AND EXISTS"
+        " (SELECT 1 FROM series o WHERE o.uid = r.uid AND o.id < r.id)", (patient,),
+    )}  # fmt: skip
     found: dict[int, list[list[Any]]] = defaultdict(list)
     rows = made.execute(
         "SELECT r.id, r.study, r.uid, r.number, r.description, r.modality, r.role, r.files, r.remark, r.gone, r.roots"
@@ -71,6 +83,8 @@ def _series(made: sqlite3.Connection, patient: int) -> dict[int, list[list[Any]]
     )  # fmt: skip
     for series, study, uid, number, description, modality, role, files, remark, gone, roots in rows:
         away = int(gone >= files)
+        if series in doubles:
+            phases[series], remark = [], InputError("series.shared_uid").sentence
         found[study].append([
             uid, number, description, modality, role, files, phases.get(series, []), remark, away, json.loads(roots)
         ])  # fmt: skip

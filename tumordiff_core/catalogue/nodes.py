@@ -37,7 +37,10 @@ class SeriesNode:
 
 @dataclass(frozen=True, slots=True)
 class VisitNode:
-    """One study, as a visit of its patient; ``days`` since baseline, ``evidence`` how its label is known."""
+    """One study, as a visit of its patient; ``days`` since baseline, ``evidence`` how its label is known.
+
+    ``remark`` says what is wrong with the study as a whole.
+    """
 
     study_uid: str
     label: str
@@ -46,6 +49,7 @@ class VisitNode:
     study_date: date | None
     description: str
     series: tuple[SeriesNode, ...]
+    remark: str = ""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -135,9 +139,10 @@ def patient(patient_id: str, head: str, visits: str, version: int, away: frozens
 
 
 def _visit(packed: list[Any], away: frozenset[int]) -> VisitNode:
-    uid, label, days, evidence, study_date, description, series = packed
+    uid, label, days, evidence, study_date, description, series, *remark = packed
     made_on = date.fromisoformat(study_date) if study_date else None
-    return VisitNode(uid, label, days, evidence, made_on, description, tuple(_series(one, away) for one in series))
+    shown = tuple(_series(one, away) for one in series)
+    return VisitNode(uid, label, days, evidence, made_on, description, shown, "".join(remark))
 
 
 def _series(packed: list[Any], away: frozenset[int]) -> SeriesNode:

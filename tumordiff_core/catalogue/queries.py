@@ -16,12 +16,13 @@ from tumordiff_core import paths
 from tumordiff_core.catalogue import database, listing, nodes, stored
 from tumordiff_core.catalogue import results as known_results
 from tumordiff_core.catalogue.nodes import FileRow, PatientNode, PhaseNode, ResultNode, SeriesNode, SkipNode, VisitNode
-from tumordiff_core.errors import CatalogueError, MissingError
+from tumordiff_core.errors import CatalogueError, InputError, MissingError
 from tumordiff_core.plugins.specs import WHOLE, Dynamic, Phase, Recorded
 
 __all__ = [
-    "FileRow", "PatientNode", "PhaseNode", "ResultNode", "SeriesNode", "SkipNode", "VisitNode", "dynamic", "files_of",
-    "patient", "phase_files", "recorded", "results", "roots", "series", "skipped", "totals", "tree", "visit",
+    "FileRow", "PatientNode", "PhaseNode", "ResultNode", "SeriesNode", "SkipNode", "VisitNode", "doubts", "dynamic",
+    "files_of", "patient", "phase_files", "recorded", "results", "roots", "series", "skipped", "totals", "tree",
+    "visit",
 ]  # fmt: skip
 
 LOOK_AGAIN_S = 5.0
@@ -308,6 +309,28 @@ def skipped() -> list[SkipNode]:
             " JOIN folders d ON d.id = f.folder_id ORDER BY k.file"
         ).fetchall()
     return [SkipNode(stored.shown(folder, shown, name), code, sentence) for folder, shown, name, code, sentence in rows]
+
+
+def doubts() -> list[SkipNode]:
+    """What is in the catalogue and wrong all the same: studies that hold files of several patients, and whose."""
+    with database.reading() as made:
+        rows = made.execute(
+            "SELECT s.uid, group_concat(p.patient_id, ', '), count(*) FROM studies s"
+            " JOIN patients p ON p.id = s.patient GROUP BY s.uid HAVING count(*) > 1 ORDER BY s.uid"
+        ).fetchall()
+    return [
+        SkipNode(f"{names}: {uid}", "study.several_patients",
+                 InputError("study.several_patients", count=count).sentence)
+        for uid, names, count in rows
+    ]  # fmt: skip
+
+
+def require_one_patient(study_uid: str) -> None:
+    """Raise InputError("study.several_patients") for a study that holds files of several."""
+    with database.reading() as made:
+        (count,) = made.execute("SELECT count(*) FROM studies WHERE uid=?", (study_uid,)).fetchone()
+    if count > 1:
+        raise InputError("study.several_patients", count=count)
 
 
 def totals() -> dict[str, int]:

@@ -36,7 +36,7 @@ def studies(
     for patient in patients:
         print(f"{patient.patient_id}  {patient.collection}")
         for visit in patient.visits:
-            print(f"  {visit.label or '-'}  {visit.study_date or '-'}  {visit.description}")
+            print(f"  {visit.label or '-'}  {visit.study_date or '-'}  {visit.description}  {visit.remark}".rstrip())
             console.print_table(
                 ["number", "role", "files", "phases", "description", "remark"],
                 [[s.number, s.role, s.files, len(s.phases), s.description, s.remark] for s in visit.series],

@@ -119,10 +119,14 @@ def _rows_of_visit(patient: Any, visit: Any, params: ResponseParams, job: "Job",
 
 
 def usable_dynamic(visit: Any) -> "Dynamic":
-    """The visit's dynamic acquisition with at least three phases; raises InputError("response.no_dynamic")."""
+    """The visit's dynamic acquisition with at least three phases.
+
+    Raises InputError("response.no_dynamic", "study.several_patients").
+    """
     from tumordiff_core.catalogue import queries
     from tumordiff_core.errors import InputError
 
+    queries.require_one_patient(visit.study_uid)
     dynamic: Dynamic | None = queries.dynamic(visit.study_uid)
     if dynamic is None or len(dynamic.phases) < 3:
         raise InputError("response.no_dynamic", found=0 if dynamic is None else len(dynamic.phases))

@@ -35,6 +35,17 @@ def index(*paths: Path) -> importing.Report:
     return importing.run(list(paths), progress=Progress())
 
 
+class Told(Progress):
+    """Keeps the sentences of warnings."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        super().__init__()
+        self.sentences = sentences
+
+    def warn(self, code: str, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Path:
     """A folder with one good image, ``good.dcm``."""
@@ -216,9 +227,26 @@ def test_35_two_patients_in_one_study_and_series(home: Path, disk: Path):
     stray = dicom_base.base(series="good", slice_index=3)
     stray.PatientID = "SOMEONE"
     dicom_base.save(stray, disk / "b.dcm")
+    warned: list[str] = []
+    importing.run([disk], progress=Told(warned))
+    first, second = queries.tree()
+    assert [first.patient_id, second.patient_id] == ["BASE_1", "SOMEONE"]
+    assert [p.visits[0].series[0].files for p in (first, second)] == [2, 1]
+    said = InputError("study.several_patients", count=2).sentence
+    assert [p.visits[0].remark for p in (first, second)] == [said, said] and said in warned
+    (doubt,) = queries.doubts()
+    assert doubt.path == f"BASE_1, SOMEONE: {first.visits[0].study_uid}" and doubt.sentence == said
+    with pytest.raises(InputError, match="2 patients"):
+        queries.require_one_patient(first.visits[0].study_uid)
+    # Series are asked for by their UID: the second patient's must not open as the first one's pictures.
+    assert len(first.visits[0].series[0].phases) == 1
+    lent = second.visits[0].series[0]
+    assert lent.phases == () and lent.remark == InputError("series.shared_uid").sentence
+    (disk / "b.dcm").unlink()
+    dicom_base.save(dicom_base.base(series="good", slice_index=3, study="1", patient="BASE_1"), disk / "b.dcm")
     index(disk)
-    assert [p.patient_id for p in queries.tree()] == ["BASE_1", "SOMEONE"]
-    assert [p.visits[0].series[0].files for p in queries.tree()] == [2, 1]
+    (alone,) = queries.tree()
+    assert alone.visits[0].remark == "" and queries.doubts() == []
 
 
 def test_52_a_zip_is_unpacked_within_limits(home: Path, disk: Path, tmp_path: Path):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
 
 from tests.gui import fakes
 from tumordiff_gui.background.jobs import JobView
@@ -258,6 +259,21 @@ def test_a_series_of_many_parts_is_one_thumbnail(wiring: Any, panel: Any):
     visit = replace(patient.visits[0], series=(*patient.visits[0].series, diffusion))
     panel.board.show_patient(replace(patient, visits=(visit,)), [], hide_names=False)
     assert [t.title for t in panel.board.thumbs] == ["pre", "post 1", "post 2", "SER", "diffusion"]
+
+
+def test_a_study_of_two_patients_is_flagged_in_tree_board_and_list(wiring: Any, panel: Any):
+    patient = wiring.context.catalogue.patients[0]
+    visit = replace(patient.visits[0], remark="The study holds files of 2 patients.")
+    row = tree.rows_of([replace(patient, visits=(visit,))]).children[0].children[0]
+    assert row.icon == "alert-outline" and visit.remark in row.hint
+    panel.board.show_patient(replace(patient, visits=(visit,)), [], hide_names=False)
+    assert visit.remark in [label.text() for label in panel.board.visits[0].findChildren(QLabel)]
+    wiring.context.catalogue.shown_doubts = [
+        SimpleNamespace(path="A, B: 1.2", code="study.several_patients", sentence=visit.remark)
+    ]
+    panel._show_skipped()
+    assert panel.skipped.list.model.row(0) == ("A, B: 1.2", visit.remark)
+    panel.skipped.close()
 
 
 def test_a_series_in_unequal_parts_says_so_and_shows_its_remark():

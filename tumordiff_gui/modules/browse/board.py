@@ -244,6 +244,10 @@ class Board(QScrollArea):
         day = units.format_days(visit.days) if visit.days is not None else words.MISSING
         evidence = strings.EVIDENCE.format(evidence=visit.evidence) if visit.evidence else ""
         made.column.addWidget(_secondary(f"{day}   {evidence}".strip()))
+        if visit.remark:
+            warning = _secondary(visit.remark)
+            warning.setProperty("role", "warning")
+            made.column.addWidget(warning)
         small = QGridLayout()
         small.setSpacing(4)
         for series in visit.series:

@@ -437,7 +437,7 @@ class Panel(QWidget):
     def _show_skipped(self) -> None:
         known = self._context.jobs.has(self._import_job)
         told = self._context.jobs.job(self._import_job).warnings if known else []
-        self.skipped = Skipped(self, self._context.catalogue.skipped(), told)
+        self.skipped = Skipped(self, [*self._context.catalogue.doubts(), *self._context.catalogue.skipped()], told)
         self.skipped.open()
 
 

@@ -180,7 +180,8 @@ def _add_visit(parent: Row, patient: Any, visit: Any, results: Sequence[Any]) ->
     evidence = strings.EVIDENCE.format(evidence=visit.evidence) if visit.evidence else ""
     date = "" if visit.study_date is None else str(visit.study_date)
     chosen = Selection(patient.patient_id, visit.study_uid)
-    row = parent.add(Row("visit", f"v:{visit.study_uid}", name, evidence, f"{visit.description}  {date}".strip(),
+    hint = "\n".join(t for t in (f"{visit.description}  {date}".strip(), visit.remark) if t)
+    row = parent.add(Row("visit", f"v:{visit.study_uid}", name, evidence, hint, "alert-outline" if visit.remark else "",
                          colour=visit_colour(visit.label), selection=chosen, node=visit))  # fmt: skip
     for series in visit.series:
         _add_series(row, chosen, series)
