@@ -19,6 +19,7 @@ from tumordiff_core.dicom.walk import (
     EXPLICIT_LITTLE,
     EXPLICIT_VRS,
     IMPLICIT_LITTLE,
+    MODALITY_LUT,
     NATIVE,
     UNDEFINED,
     Layout,
@@ -49,7 +50,8 @@ def read_header(
 
     Beside the keywords of ``dicom/tags.py`` the record holds ``path, size, mtime_ns, TransferSyntaxUID,
     pixel_offset, pixel_length`` (-1 encapsulated, 0 none) and ``remarks``, codes of what is odd about the file;
-    enhanced objects also ``FrameTable`` (``frame_table.py``).
+    enhanced objects also ``FrameTable`` (``frame_table.py``), and ``ModalityLUT`` where a table takes the place of the
+    rescale.
 
     Parameters
     ----------
@@ -255,7 +257,7 @@ def meta_end(content: bytes) -> int:
 
 
 def _tags() -> list[Any]:
-    tags: list[Any] = [*WANTED]
+    tags: list[Any] = [*WANTED, MODALITY_LUT]
     for group, _, element in PRIVATE:
         tags += [group << 16 | block << 8 | element for block in range(0x10, 0x20)]
         tags += [group << 16 | block for block in range(0x10, 0x20)]
@@ -307,6 +309,8 @@ def _normal_values(data: pydicom.Dataset) -> dict[str, Any]:
             continue
         if found is not None:
             header[keyword] = found
+    if MODALITY_LUT in data and data[MODALITY_LUT].value:
+        header["ModalityLUT"] = True
     for (group, creator, element), (name, _) in PRIVATE.items():
         try:
             found = _normal(data.private_block(group, creator)[element].value)

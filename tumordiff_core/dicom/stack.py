@@ -360,9 +360,15 @@ def window_beside_padding(stored: StoredPhase) -> tuple[float, float] | None:
 
 
 def slopes(headers: Sequence[Header]) -> npt.NDArray[np.float64]:
-    """Slope and intercept per file, [file, 2]; raises InputError("dicom.rescale") for a slope of 0 or none at all."""
+    """Slope and intercept per file, [file, 2].
+
+    Raises InputError("dicom.rescale") for a slope of 0 or none at all, UnsupportedError("dicom.modality_lut").
+    """
     table = []
     for header in headers:
+        if header.get("ModalityLUT"):
+            path = Path(header["path"])
+            raise UnsupportedError("dicom.modality_lut", path, name=path.name)
         slope, intercept = header.get("RescaleSlope", 1.0), header.get("RescaleIntercept", 0.0)
         usable = isinstance(slope, float) and isinstance(intercept, float)
         if not usable or slope == 0 or not np.isfinite([slope, intercept]).all():

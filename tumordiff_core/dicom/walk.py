@@ -17,7 +17,7 @@ IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 NATIVE = {EXPLICIT_LITTLE, IMPLICIT_LITTLE, "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"}
 NOT_FOR_THE_WALK = {"1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"}
 UNDEFINED = 0xFFFFFFFF
-PIXEL_DATA = 0x7FE00010
+PIXEL_DATA, MODALITY_LUT = 0x7FE00010, 0x00283000
 DEEPEST = 16
 REMEMBERED = 64
 _SHORT = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
@@ -173,6 +173,8 @@ class _Walk:
             if tag <= last and self.ordered:
                 raise Doubt
             last = tag
+            if tag == MODALITY_LUT:
+                raise Doubt
             if tag == PIXEL_DATA:
                 return value_at, self.pixel_length(vr, length)
             if tag >> 16 >= 0x7FE0:

@@ -558,6 +558,15 @@ def _(folder: Path) -> Path:
     return path
 
 
+def lookup_table(data: Dataset, k: int) -> None:
+    item = Dataset()
+    item.LUTDescriptor, item.ModalityLUTType, item.LUTData = [4, 0, 16], "US", [0, 10, 20, 40]
+    item["LUTDescriptor"].VR = item["LUTData"].VR = "US"
+    data.ModalityLUTSequence = [item] if k == 2 else []
+
+
+case(42, "a table instead of a slope", "refuse", "dicom.modality_lut", "values by a table")(series(lookup_table))
+case(42, "an empty table", "read", check=all_good)(series(lambda data, k: lookup_table(data, 0)))
 case(42, "no intercept", "read", check=good)(with_tags(RescaleSlope=2))
 
 
