@@ -13,7 +13,9 @@ import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset
 
-from tumordiff_core.errors import GeometryError, InputError, MissingError
+from tumordiff_core.dicom import pixels
+from tumordiff_core.dicom.headers import read_header
+from tumordiff_core.errors import GeometryError, InputError
 from tumordiff_core.imaging.geometry import Geometry
 
 IN_PLANE_TOLERANCE_PIXELS = 0.51
@@ -51,15 +53,18 @@ def read_mask(path: Path, geometry: Geometry) -> Mask:
 
     Raises
     ------
-    MissingError("files.missing"), InputError("dicom.unreadable"), GeometryError("mask.other_grid")
+    GeometryError("mask.other_grid"), MissingError("files.missing"), and InputError or UnsupportedError as reading
+    headers and pixels says
     """
-    data, pixels = _opened(path)
-    if pixels.shape[1:] != geometry.shape[1:]:
-        raise _other_grid(path, f"{pixels.shape[1]} x {pixels.shape[2]} pixels")
-    inside = pixels >= max(float(data.get("MaximumFractionalValue") or 1) / 2, 1)
+    header = read_header(path)
+    data = _groups(path)
+    if (header.get("Rows"), header.get("Columns")) != geometry.shape[1:]:
+        raise _other_grid(path, f"{header.get('Rows')} x {header.get('Columns')} pixels")
+    frames = _frames(data, path)
+    inside = pixels.read_frames(header) >= max(float(data.get("MaximumFractionalValue") or 1) / 2, 1)
     values = np.zeros(geometry.shape, dtype=bool)
     largest = 0.0
-    for frame, found in zip(_frames(data, path), inside, strict=True):
+    for frame, found in zip(frames, inside, strict=True):
         _require_same_axes(data, frame, geometry, path)
         k, *offset = geometry.to_index([float(v) for v in frame.PlanePositionSequence[0].ImagePositionPatient])
         place = round(float(k))
@@ -71,18 +76,15 @@ def read_mask(path: Path, geometry: Geometry) -> Mask:
     return Mask(values, str(data.get("ContentLabel", "")), str(data.get("SeriesDescription", "")), largest)
 
 
-def _opened(path: Path) -> tuple[Dataset, npt.NDArray[np.uint8]]:
-    if not path.is_file():
-        raise MissingError("files.missing", path, name=path.name)
+def _groups(path: Path) -> Dataset:
+    """The data set without its pixels, which are decoded where all others are."""
     try:
-        data = pydicom.dcmread(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            pixels = np.asarray(data.pixel_array)
+            return pydicom.dcmread(path, force=True, stop_before_pixels=True)
     except Exception as error:
         # pydicom raises whatever the broken byte led to: struct, recursion, memory, key, value errors.
         raise InputError("dicom.unreadable", path, name=path.name, reason="damaged inside") from error
-    return data, pixels if pixels.ndim == 3 else pixels[None]
 
 
 def _frames(data: Dataset, path: Path) -> list[Dataset]:

@@ -133,6 +133,40 @@ def read_stored(headers: Sequence[Header], *, progress: Progress | None = None) 
     return values
 
 
+def read_frames(header: Header) -> npt.NDArray[Any]:
+    """Stored values of all frames of one file [frame, row, column]; those of one bit as uint8, 0 and 1.
+
+    Raises as ``read_stored`` does.
+    """
+    count = header.get("NumberOfFrames", 1)
+    count = count if isinstance(count, int) else 0
+    if header.get("BitsAllocated") == 1:
+        return _single_bits(header, count)
+    require_readable([header])
+    return read_stored([{**header, "NumberOfFrames": 1, "frame": n, "frames": count} for n in range(count)])
+
+
+def _single_bits(header: Header, count: int) -> npt.NDArray[np.uint8]:
+    """Frames of one bit a pixel, packed without a gap between them (DICOM PS3.5 8.1.1)."""
+    path, syntax = Path(header["path"]), header["TransferSyntaxUID"]
+    require_readable([{**header, "BitsAllocated": 8, "BitsStored": 8}])
+    needed = declared_bytes(header)
+    try:
+        if syntax in BY_OFFSET:
+            content = _range(path, header["pixel_offset"], needed)
+        elif syntax == DEFLATED:
+            content = _inflated_range(path, header, needed)
+        else:
+            raise UnsupportedError("dicom.bits", path, bits=1)
+    except (zlib.error, OSError) as error:
+        raise InputError("dicom.unreadable", path, name=path.name, reason="its pixels are damaged") from error
+    if len(content) < needed:
+        raise InputError("dicom.pixels_cut", path, name=path.name, found=len(content), expected=needed)
+    shape = (count, int(header["Rows"]), int(header["Columns"]))
+    bits = np.unpackbits(np.frombuffer(content, dtype=np.uint8), count=int(np.prod(shape)), bitorder="little")
+    return bits.reshape(shape)
+
+
 def _common_type(headers: Sequence[Header]) -> np.dtype[Any]:
     kinds = Counter(stored_type(header) for header in headers)
     if len({(kind.itemsize, kind.kind in "iu") for kind in kinds}) == 1:

@@ -23,6 +23,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGLSLossless,
     RLELossless,
 )
 
@@ -31,7 +32,7 @@ from tests.generators import dicom_base
 from tumordiff_core import files, settings
 from tumordiff_core.dicom import frames, headers, masks, order, pixels, stack, study
 from tumordiff_core.dicom.headers import read_header, remarks_of
-from tumordiff_core.errors import GeometryError, InputError, MissingError, TumorDiffError
+from tumordiff_core.errors import GeometryError, InputError, MissingError, TumorDiffError, UnsupportedError
 from tumordiff_core.imaging.geometry import Geometry
 
 PLAIN = dicom_base.slice_values(0, 0)
@@ -778,29 +779,89 @@ def test_row_43_padding_is_left_out_of_the_window_where_the_border_is_padded(tmp
         assert window is None
 
 
-def test_row_46_frames_that_a_mask_does_not_hold_are_empty(tmp_path: Path) -> None:
-    grid = Geometry((5, 24, 32), (2.0, 0.8, 0.7), (0, 0, 0), (0, 1, 0), (0, 0, -1), (-1, 0, 0))
+MASK_GRID = Geometry((5, 24, 32), (2.0, 0.8, 0.7), (0, 0, 0), (0, 1, 0), (0, 0, -1), (-1, 0, 0))
+
+
+def mask_object(slices: tuple[int, ...] = (3, 1), *, bits: int = 1) -> tuple[Dataset, np.ndarray]:
+    """A segmentation with a frame for some slices of ``MASK_GRID``, and what its frames hold."""
     data = dicom_base.base()
-    data.SOPClassUID, data.Modality, data.SegmentationType = "1.2.840.10008.5.1.4.1.1.66.4", "SEG", "BINARY"
+    data.SOPClassUID, data.Modality = "1.2.840.10008.5.1.4.1.1.66.4", "SEG"
+    data.SegmentationType = "BINARY" if bits == 1 else "FRACTIONAL"
     data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
-    data.BitsAllocated = data.BitsStored = 1
-    data.HighBit = data.PixelRepresentation = 0
-    mask = np.random.default_rng(0).random((2, 24, 32)) > 0.5
-    data.NumberOfFrames = 2
+    data.BitsAllocated = data.BitsStored = bits
+    data.HighBit, data.PixelRepresentation = bits - 1, 0
+    mask = np.random.default_rng(0).random((len(slices), 24, 32)) > 0.5
+    data.NumberOfFrames = len(slices)
     data.PixelData = np.packbits(mask.reshape(-1), bitorder="little").tobytes()
+    if bits == 8:
+        data.MaximumFractionalValue, data.PixelData = 255, (mask * np.uint8(255)).tobytes()
+    data["PixelData"].VR = "OB"
     shared, orientation, measures = Dataset(), Dataset(), Dataset()
     orientation.ImageOrientationPatient, measures.PixelSpacing = [0, 1, 0, 0, 0, -1], [0.8, 0.7]
     shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [orientation], [measures]
     data.SharedFunctionalGroupsSequence, data.PerFrameFunctionalGroupsSequence = [shared], []
-    for k in (3, 1):
+    for k in slices:
         own, plane = Dataset(), Dataset()
-        plane.ImagePositionPatient = grid.to_mm((k, 0, 0)).tolist()
+        plane.ImagePositionPatient = MASK_GRID.to_mm((k, 0, 0)).tolist()
         own.PlanePositionSequence = [plane]
         data.PerFrameFunctionalGroupsSequence.append(own)
+    return data, mask
+
+
+def test_row_46_frames_that_a_mask_does_not_hold_are_empty(tmp_path: Path) -> None:
+    data, mask = mask_object()
+    grid = MASK_GRID
     dicom_base.save(data, tmp_path / "seg.dcm")
     found = masks.read_mask(tmp_path / "seg.dcm", grid).values
     np.testing.assert_array_equal(found[[3, 1]], mask)
     assert not found[[0, 2, 4]].any()
+    data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dicom_base.save(data, tmp_path / "deflated.dcm")
+    np.testing.assert_array_equal(masks.read_mask(tmp_path / "deflated.dcm", grid).values, found)
+
+
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, RLELossless])
+def test_row_46_a_compressed_mask_is_decoded_where_all_pixels_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syntax: str
+) -> None:
+    data, mask = mask_object(bits=8)
+    data.compress(syntax)
+    dicom_base.save(data, tmp_path / "seg.dcm")
+    monkeypatch.setattr(Dataset, "convert_pixel_data", None)
+    asked: list[Any] = []
+    ask = pixels._ask
+    monkeypatch.setattr(pixels, "_ask", lambda *names: asked.append(names) or ask(*names))
+    found = masks.read_mask(tmp_path / "seg.dcm", MASK_GRID).values
+    np.testing.assert_array_equal(found[[3, 1]], mask)
+    assert len(asked) == (syntax == JPEGLSLossless)
+
+
+def test_row_19_a_mask_whose_stream_is_another_size_is_refused_before_decoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, _ = mask_object(bits=8)
+    data.compress(JPEGLSLossless)
+    dicom_base.save(data, tmp_path / "seg.dcm")
+    content = bytearray((tmp_path / "seg.dcm").read_bytes())
+    for found in re.finditer(b"\xff\xd8\xff\xf7", bytes(content)):
+        content[found.start() + 7 : found.start() + 11] = struct.pack(">HH", 60000, 60000)
+    (tmp_path / "seg.dcm").write_bytes(content)
+    monkeypatch.setattr(pixels, "_ask", None)
+    with pytest.raises(InputError, match="60000 x 60000"):
+        masks.read_mask(tmp_path / "seg.dcm", MASK_GRID)
+
+
+def test_row_25_a_mask_of_single_bits_is_whole_and_uncompressed_or_refused(tmp_path: Path) -> None:
+    data, _ = mask_object()
+    path = dicom_base.save(data, tmp_path / "seg.dcm")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match="bytes of pixels"):
+        masks.read_mask(path, MASK_GRID)
+    data.PixelData = encapsulate([bytes(96), bytes(96)])
+    data["PixelData"].is_undefined_length = True
+    data.file_meta.TransferSyntaxUID = RLELossless
+    with pytest.raises(UnsupportedError, match="1 bits"):
+        masks.read_mask(dicom_base.save(data, tmp_path / "packed.dcm"), MASK_GRID)
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def test_what_is_no_mask_and_no_map_is_said(tmp_path: Path) -> None:
     broken = tmp_path / "broken.dcm"
     broken.write_bytes(b"nothing")
     grid = Geometry((2, 8, 8), (2.0, 1.0, 1.0))
-    with pytest.raises(InputError, match="damaged"):
+    with pytest.raises(InputError, match="not a DICOM"):
         masks.read_mask(broken, grid)
     with pytest.raises(MissingError):
         private.read(tmp_path / "gone.dcm")
