@@ -73,9 +73,10 @@ def _convert(vr: str, raw: bytes, character_set: str) -> Any:
     text = _text(raw, "" if vr in _ONE_LINE or vr in {"DS", "IS"} else character_set)
     if vr in _PARAGRAPH:
         return text.strip(" \0") or None
-    # A NUL before a number makes it none; before a text it is padding at the wrong end.
-    lead = " " if vr in {"DS", "IS"} else " \0"
-    parts = [part.rstrip(" \0").lstrip(lead) for part in text.split("\\")]
+    if vr in {"DS", "IS"} and "\0" in text.rstrip(" \0"):
+        # Padding belongs behind the last number: before or inside a list it leaves text that is none.
+        raise Doubt
+    parts = [part.strip(" \0") for part in text.split("\\")]
     if vr in _ONE_LINE and not all(part.isprintable() for part in parts):
         raise Doubt
     if not any(parts):

@@ -147,6 +147,15 @@ def test_both_readers_give_one_record(tmp_path: Path, change: Callable[[Dataset]
     assert not differences(read_header(path, memo=Memo()), read_with_pydicom(path))
 
 
+@pytest.mark.parametrize("spacing", [b"1.2\0\\1.25 ", b"\0.25\\1.25 "])
+def test_padding_within_numbers_is_no_number(tmp_path: Path, spacing: bytes) -> None:
+    path = saved(tmp_path, lambda data: setattr(data, "PixelSpacing", ["1.25", "1.25"]))
+    path.write_bytes(path.read_bytes().replace(b"1.25\\1.25 ", spacing))
+    header = read_header(path, memo=Memo())
+    assert not differences(header, read_with_pydicom(path))
+    assert "PixelSpacing" not in header and header["remarks"] == ("dicom.bad_number",)
+
+
 def test_private_numbers_count_only_under_their_creator(tmp_path: Path) -> None:
     path = saved(tmp_path, lambda d: d.private_block(0x19, "OTHER", create=True).add_new(0x5A, "FL", 1.0))
     assert "GEAcquisitionDuration" not in read_header(path)
