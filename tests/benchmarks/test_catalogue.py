@@ -1,7 +1,8 @@
 """What the catalogue costs: header scan, insert, rescan, queries and memory, as ratios in one run where a peer exists.
 
 CPU seconds, because other work may run beside. The full collection is made in a temporary folder (2 GB, 388,525
-files); ``TUMORDIFF_BENCH_PATIENTS`` takes fewer patients.
+files); ``TUMORDIFF_BENCH_PATIENTS`` takes fewer patients, ``TUMORDIFF_BENCH_COLLECTION`` names a folder to make it in
+once and find it again.
 """
 
 import gc
@@ -121,13 +122,16 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     """The generated collection and how many files it holds."""
     from tests.generators import collection as generated
 
-    patients = os.environ.get("TUMORDIFF_BENCH_PATIENTS")
-    folder = tmp_path_factory.mktemp("collection")
-    return folder, generated.make(folder, patients=int(patients) if patients else None).files
+    patients = int(os.environ.get("TUMORDIFF_BENCH_PATIENTS", "0")) or None
+    kept = os.environ.get("TUMORDIFF_BENCH_COLLECTION")
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("collection")
+    if folder.is_dir() and any(folder.iterdir()):
+        return folder, sum(series.files for study in generated.plan.studies(patients, None) for series in study.series)
+    return folder, generated.make(folder, patients=patients).files
 
 
 IMPORT = """
-import sys, threading
+import os, sys, threading
 import psutil
 from pathlib import Path
 from tumordiff_core.catalogue import importing
@@ -154,7 +158,8 @@ if __name__ == "__main__":
     report = importing.run([Path(sys.argv[1])], progress=Progress())
     over.set()
     watcher.join()
-    print(report.indexed, report.skipped, round(peak))
+    used = os.times()
+    print(report.indexed, report.skipped, round(peak), sum(used[:4]))
 """
 
 
@@ -170,9 +175,13 @@ def imported(collection: tuple[Path, int], tmp_path_factory: pytest.TempPathFact
     done = subprocess.run(
         [sys.executable, str(script), str(folder)], env=environment, capture_output=True, text=True, check=True
     )
-    indexed, skipped, peak = done.stdout.split()
+    indexed, skipped, peak, used_s = done.stdout.split()
     took = time.monotonic() - began
-    print(f"\n{indexed} files imported in {took:.0f} s, {skipped} skipped, peak {peak} MB (must be 400)")
+    print(
+        f"\n{indexed} files imported in {took:.0f} s, {1000 * float(used_s) / files:.2f} ms CPU per file; {skipped}"
+        f" skipped, peak {peak} MB (must be 400)"
+    )
+    assert int(indexed) + int(skipped) == files
     return place / "home", files, float(peak)
 
 
