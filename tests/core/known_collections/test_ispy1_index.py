@@ -90,6 +90,24 @@ def test_visits_of_complete_patients_and_of_those_with_diameters_are_right(
     assert len(patients) == 26
 
 
+def test_the_table_of_diameters_alone_names_the_same_visits(
+    studies: list[StudyRecord], points: dict[str, TimePoint], truth: dict[str, Row]
+) -> None:
+    told: dict[str, list[Fact]] = defaultdict(list)
+    for fact in clinical.clinical(shared("ispy1_longest_diameter.csv")):
+        told[fact.patient_id].append(fact)
+    assert sum(map(len, told.values())) == 839
+    patients: dict[str, list[StudyRecord]] = defaultdict(list)
+    for one in studies:
+        patients[one.patient_id].append(one)
+    by_table = 0
+    for patient, own in patients.items():
+        for point in collection.time_points(PatientRecord(patient, tuple(own), tuple(told.get(patient, ())))):
+            assert point.label == points[point.study_uid].label
+            by_table += point.evidence.startswith("diameters in ispy1_longest_diameter.csv")
+    assert by_table == 76
+
+
 def test_the_other_eight_patients_are_marked_inferred_and_never_wrong(
     points: dict[str, TimePoint], truth: dict[str, Row]
 ) -> None:

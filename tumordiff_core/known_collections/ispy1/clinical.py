@@ -21,6 +21,7 @@ Value = str | float | int | None
 ID_COLUMNS = ("subjectid", "ispyid", "patientid")
 RACES = {1: "Caucasian", 3: "African American", 4: "Asian", 5: "Pacific Islander", 6: "Native American", 50: "Multiple"}
 SIDES = {1: "L", 2: "R"}
+DIAMETER_COLUMNS = {"patientid", "timepoint", "ldmm"}
 STATES = {7: "alive", 8: "dead", 9: "lost to follow-up"}
 LARGEST_TABLE_BYTES = 50_000_000
 UNPACKED_LIMIT_BYTES = 200_000_000
@@ -83,12 +84,14 @@ COLUMNS: tuple[tuple[str, tuple[str, ...], Callable[[Any], Value], str], ...] = 
 
 
 def clinical(path: Path) -> Iterable[Fact]:
-    """The facts in a workbook or table of the trial; nothing where it is another table.
+    """The facts in a workbook or table of the trial, also of diameters a visit a row; nothing for another table.
 
     Raises InputError("clinical.unreadable").
     """
     for title, rows in tables(path):
-        yield from _facts(rows, f"{path.name}, {title}" if title else path.name)
+        source = f"{path.name}, {title}" if title else path.name
+        yield from _facts(rows, source)
+        yield from _diameters(rows, source)
 
 
 def tables(path: Path) -> Iterator[tuple[str, list[Sequence[Any]]]]:
@@ -154,6 +157,20 @@ def _facts(rows: Sequence[Sequence[Any]], source: str) -> Iterator[Fact]:
             yield Fact(patient, fact, told[fact], unit, source)
         if "hr" in told and "her2" in told:
             yield Fact(patient, "subtype", subtype(told["hr"], told["her2"]), "", source)
+
+
+def _diameters(rows: Sequence[Sequence[Any]], source: str) -> Iterator[Fact]:
+    """Longest diameters of a table with one visit a row; one that is blank says nothing, 0 is "none seen"."""
+    places = {plain(cell): n for n, cell in enumerate(rows[0])} if rows else {}
+    if not DIAMETER_COLUMNS <= set(places):
+        return
+    identity, point, diameter = (places[name] for name in ("patientid", "timepoint", "ldmm"))
+    for row in rows[1:]:
+        if len(row) <= max(identity, point, diameter):
+            continue
+        patient, label, told = patient_id(row[identity]), str(row[point]).strip().lower(), number(row[diameter])
+        if patient is not None and label in ("t1", "t2", "t3", "t4") and told is not None:
+            yield Fact(patient, f"mri_ld_{label}", told, "mm", source)
 
 
 def _header(rows: Sequence[Sequence[Any]]) -> tuple[int, dict[str, int]]:

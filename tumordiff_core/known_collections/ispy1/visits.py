@@ -101,15 +101,22 @@ def _by_day(days: Sequence[date], fixed: Mapping[int, str], facts: Sequence[Fact
         return [(label, "four visits, date order") for label in LABELS]
     if len(days) > len(LABELS):
         return [(label, f"{len(days)} visits, four chosen by intervals") for label in assign(since)]
-    measured = [label for label in LABELS if _diameter(facts, label) is not None]
+    measured = [label for label in LABELS if (fact := _diameter(facts, label)) is not None and fact.value is not None]
     if len(measured) == len(days):
-        return [(label, "diameters in workbook") for label in measured]
+        return [(label, _told_by(facts, measured)) for label in measured]
     return inferred(since)
 
 
-def _diameter(facts: Sequence[Fact], label: str) -> object:
+def _diameter(facts: Sequence[Fact], label: str) -> Fact | None:
     name = f"mri_ld_{label.lower()}"
-    return next((fact.value for fact in facts if fact.name == name), None)
+    return next((fact for fact in facts if fact.name == name), None)
+
+
+def _told_by(facts: Sequence[Fact], labels: Sequence[str]) -> str:
+    """The evidence of diameters: the workbook, unless a table of diameters alone told one of them."""
+    sources = {fact.source for label in labels if (fact := _diameter(facts, label)) is not None}
+    tables = sorted(source for source in sources if source.lower().endswith(".csv"))
+    return f"diameters in {', '.join(tables)}" if tables else "diameters in workbook"
 
 
 def inferred(since_days: Sequence[int]) -> list[tuple[str, str]]:
