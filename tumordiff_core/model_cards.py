@@ -38,6 +38,7 @@ class Card(BaseModel):
     parameters: int
     input_channels: int = 1
     joint_phases: bool = False
+    facts: bool = False
     intensity_scaling: str = "0 to the 99.9th percentile of the series"
     noise_model: str = "rician"
     sigma_range: tuple[float, float]

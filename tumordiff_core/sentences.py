@@ -449,6 +449,11 @@ SENTENCES: dict[str, Sentence] = {
         "an .npz with images, patients and split was expected",
         "choose another file",
     ),
+    "training.no_facts": Sentence(
+        "{name} says nothing of any patient or series",
+        "a clinical table of a known collection or an index of series was expected",
+        "name another table or leave it out",
+    ),
     "training.no_data": Sentence(
         "{name} holds no slices to learn from",
         "a pack of slices or a cohort with truth was expected",

@@ -191,6 +191,9 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(min=0)] = None,
     patience: Annotated[int | None, typer.Option(min=1, help="Epochs without gain before it stops.")] = None,
     self_supervised: Annotated[bool, typer.Option("--self-supervised", help="Learn from noisy slices alone.")] = False,
+    facts: Annotated[
+        list[str] | None, typer.Option(metavar="TABLE", help="Clinical table or index of series; may be repeated.")
+    ] = None,
     graphed: Annotated[bool, typer.Option("--graphed", help="Replay recorded kernels; for CUDA GPUs.")] = False,
     seed: Seed = 0,
     resume: Annotated[
@@ -207,7 +210,7 @@ def train(
         "data": _whole(data), "preset": preset.value, "name": name, "epochs": epochs, "steps": steps,
         "batch": batch, "crop": crop, "seed": seed, "start": start_from, "network": network, "loss": loss,
         "augmentations": augmentation, "made_up": made_up, "learning_rate": learning_rate, "patience": patience,
-        "self_supervised": self_supervised, "graphed": graphed,
+        "self_supervised": self_supervised, "graphed": graphed, "facts": [_whole(table) for table in facts or []],
     }  # fmt: skip
     finish(do("train", values, seed=seed, as_json=as_json))
 
@@ -241,6 +244,10 @@ def evaluate(
     study: Annotated[
         list[str] | None, typer.Option(help="calibration, detectability or spheres, on phantoms; or none.")
     ] = None,
+    facts: Annotated[
+        list[str] | None, typer.Option(metavar="TABLE", help="For amounts: clinical table or index of series.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="For amounts: steps per epoch of each training.")] = None,
     into_cards: Annotated[bool, typer.Option("--into-cards", help="Write the figures into the models' cards.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -248,7 +255,9 @@ def evaluate(
     if what is Evaluated.forecast:
         task_of("forecast", verb="evaluate forecast")
     if what is Evaluated.amounts:
-        finish(do("amounts", {"data": _whole(references), "levels": level or None}, as_json=as_json))
+        tables = [_whole(table) for table in facts or []]
+        asked = {"data": _whole(references), "levels": level or None, "facts": tables or None, "steps": steps}
+        finish(do("amounts", asked, as_json=as_json))
     if what is Evaluated.stress:
         source = references if references.startswith(SERIES_PREFIX) else _whole(references)
         finish(do("stress", {"input": source, "model": model[0] if model else ""}, as_json=as_json))

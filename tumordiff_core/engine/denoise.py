@@ -45,7 +45,10 @@ class NoiseLevel:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A network ready for inference and what its card says about its use."""
+    """A network ready for inference and what its card says about its use.
+
+    ``facts`` is what is known of patient and acquisition (``known_facts.encoded``), empty where a network takes none.
+    """
 
     name: str
     family: str
@@ -55,22 +58,29 @@ class LoadedModel:
     neighbours: bool
     device: torch.device
     joint_phases: bool = False
+    facts: tuple[float, ...] = ()
 
 
-def condition_of(sigma: Tensor, lag1: Tensor, channels: Tensor, present: Tensor) -> Tensor:
+def condition_of(
+    sigma: Tensor, lag1: Tensor, channels: Tensor, present: Tensor, facts: Tensor | None = None
+) -> Tensor:  # fmt: skip
     """What our network is told: ln(sigma) / 4, the two lag-1 correlations, log2(channels) / 4, which images are there.
+
+    A network that takes them is told the facts of patient and acquisition as well.
 
     Parameters
     ----------
     sigma, channels : float32 [batch]
     lag1 : float32 [batch, 2]
     present : float32 [batch, BESIDE]
+    facts : float32 [batch, known_facts.LENGTH]
 
     Returns
     -------
-    float32 [batch, 4 + BESIDE]
+    float32 [batch, 4 + BESIDE], longer by the facts where they are given
     """
-    return torch.cat([sigma.clamp_min(1e-8).log()[:, None] / 4, lag1, channels.log2()[:, None] / 4, present], dim=1)
+    told = [sigma.clamp_min(1e-8).log()[:, None] / 4, lag1, channels.log2()[:, None] / 4, present]
+    return torch.cat(told if facts is None else [*told, facts], dim=1)
 
 
 def posterior_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel) -> Tensor:
@@ -95,7 +105,8 @@ def _edm_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseL
     sigma = images.new_full((batch,), noise.sigma)
     c = precondition.coefficients(sigma[:, None, None, None], model.sigma_data)
     lag1 = images.new_tensor([noise.lag1]).expand(batch, -1)
-    condition = condition_of(sigma, lag1, images.new_full((batch,), float(noise.channels)), present)
+    facts = images.new_tensor([model.facts]).expand(batch, -1) if model.facts else None
+    condition = condition_of(sigma, lag1, images.new_full((batch,), float(noise.channels)), present, facts)
     answer = padded(model.network, images * c.c_in, condition)
     return (c.c_skip * images[:, :1] + c.c_out * answer.float()).clamp_min(0)
 

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from tumordiff_core import files, model_cards
+from tumordiff_core.engine import known_facts
 from tumordiff_core.engine.denoise import LoadedModel
 from tumordiff_core.engine.networks import PaperPair
 from tumordiff_core.errors import ModelError, PluginError
@@ -48,7 +49,7 @@ def load(model: model_cards.Model, *, device: str | None = None) -> LoadedModel:
     return LoadedModel(
         name=card.name, family=card.architecture.family, network=network, sigma_data=card.sigma_data,
         sigma_range=card.sigma_range, neighbours=card.input_channels > 1, device=place,
-        joint_phases=card.joint_phases,
+        joint_phases=card.joint_phases, facts=tuple(known_facts.encoded({}).tolist()) if card.facts else (),
     )  # fmt: skip
 
 

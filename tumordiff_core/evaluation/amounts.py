@@ -4,15 +4,17 @@ Every training is short, of one seed and alike but for what its name says; test 
 figures compare data and steps with one another, not with a model that was trained long.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from tumordiff_core import files
+from tumordiff_core.engine import known_facts
 from tumordiff_core.engine.denoise import LoadedModel
 from tumordiff_core.errors import InputError
 from tumordiff_core.evaluation import denoise, metrics
@@ -20,30 +22,37 @@ from tumordiff_core.evaluation.references import Reference
 from tumordiff_core.progress import Progress
 from tumordiff_core.training import fit
 from tumordiff_core.training.datasets import Mix, Stack
-from tumordiff_core.training.module import SIGMA_DATA
+from tumordiff_core.training.module import CONDITION, SIGMA_DATA
 
 COUNTS = (8, 16, 32, 64, 100)
-STEPS = ("neighbours", "quiet slices first", "coloured noise", "other pixel sizes", "other phases")
+STEPS = (
+    "neighbours", "quiet slices first", "coloured noise", "other pixel sizes", "other phases", "contrast uptake",
+    "black air", "misjudged levels",
+)  # fmt: skip
+FACTS = "patient and acquisition"
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One training: how many patients, and which step is left out (empty: none)."""
+    """One training: how many patients, which step is left out, and what the network is told besides (empty: none)."""
 
     patients: int
     without: str = ""
+    told: str = ""
 
     @property
     def name(self) -> str:
         """Unique among the variants of a run."""
-        return f"{self.patients} patients" + (f" without {self.without}" if self.without else "")
+        besides = f" without {self.without}" if self.without else f" told of {self.told}" if self.told else ""
+        return f"{self.patients} patients{besides}"
 
 
-def variants(counts: Sequence[int], steps: Sequence[str], available: int) -> list[Variant]:
-    """All counts up to what is there, then the largest with each step left out."""
+def variants(counts: Sequence[int], steps: Sequence[str], available: int, *, facts: bool = False) -> list[Variant]:
+    """All counts up to what is there, then the largest with each step left out, then one that is told ``FACTS``."""
     kept = sorted({min(count, available) for count in counts})
-    return [Variant(count) for count in kept] + [Variant(kept[-1], step) for step in steps]
+    found = [Variant(count) for count in kept] + [Variant(kept[-1], step) for step in steps]
+    return [*found, Variant(kept[-1], told=FACTS)] if facts else found
 
 
 def stacks_for(stacks: Sequence[Stack], variant: Variant, seed: int) -> list[Stack]:
@@ -68,8 +77,12 @@ def _changed(stack: Stack, without: str) -> Stack:
     return stack
 
 
-def plan_for(plan: fit.Plan, without: str) -> fit.Plan:
+def plan_for(plan: fit.Plan, variant: Variant) -> fit.Plan:
     """The plan of a variant."""
+    without = variant.without
+    if variant.told == FACTS:
+        arguments = {**plan.arguments, "condition": CONDITION + known_facts.LENGTH}
+        return replace(plan, arguments=arguments, recipe=replace(plan.recipe, facts=True))
     if without == "coloured noise":
         levels = replace(plan.recipe.levels, white_share=1.0)
         return replace(plan, recipe=replace(plan.recipe, levels=levels))
@@ -77,6 +90,13 @@ def plan_for(plan: fit.Plan, without: str) -> fit.Plan:
         return replace(plan, mix=Mix(resampled=0.0))
     if without == "other phases":
         return replace(plan, mix=Mix(phases=0.0))
+    if without == "contrast uptake":
+        return replace(plan, mix=Mix(uptake=0.0, phases=0.0))
+    if without == "black air":
+        return replace(plan, mix=Mix(black_air=0.0))
+    if without == "misjudged levels":
+        levels = replace(plan.recipe.levels, misjudged_share=0.0)
+        return replace(plan, recipe=replace(plan.recipe, levels=levels))
     return plan
 
 
@@ -100,25 +120,26 @@ def run(
         place = checkpoints / f"variant-{number}"
         place.mkdir(exist_ok=True)
         mine = stacks_for(stacks, variant, plan.recipe.seed)
-        fitted = fit.fit(plan_for(plan, variant.without), mine, place, progress=progress)
-        done[variant.name] = score(fitted.network, variant, found, levels, progress=progress)
+        fitted = fit.fit(plan_for(plan, variant), mine, place, progress=progress)
+        facts = {stack.patient: stack.facts for stack in stacks} if variant.told == FACTS else {}
+        done[variant.name] = score(fitted.network, variant, found, levels, facts, progress=progress)
         files.write_json(record, {"format": FORMAT, "done": done})
         progress.checkpoint(number + 1, "checkpoints/amounts.json")
     return [row for variant in wanted for row in done[variant.name]]
 
 
 def score(
-    network: torch.nn.Module, variant: Variant, found: Sequence[Reference], levels: Sequence[float], *,
-    progress: Progress,
+    network: torch.nn.Module, variant: Variant, found: Sequence[Reference], levels: Sequence[float],
+    facts: Mapping[str, Mapping[str, float]], *, progress: Progress,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Rows of one trained network, single slices and, unless it never saw any, with neighbours."""
     network.eval()
     model = LoadedModel("variant", "edm-unet", network, SIGMA_DATA, (0.0, 1.0), True, torch.device("cpu"))
     methods = {
-        "identity": denoise.baseline_method("identity"), "one slice": denoise.model_method(model, neighbours=False),
+        "identity": denoise.baseline_method("identity"), "one slice": _told(model, facts, neighbours=False),
     }  # fmt: skip
     if variant.without != "neighbours":
-        methods["with neighbours"] = denoise.model_method(model, neighbours=True)
+        methods["with neighbours"] = _told(model, facts, neighbours=True)
     kind = denoise.KINDS["rician"]
     table = denoise.evaluate(found, methods, [kind], levels, progress=progress)
     rows = []
@@ -133,3 +154,15 @@ def score(
                 "low": pair.difference.low, "high": pair.difference.high, "test_patients": pair.patients,
             })  # fmt: skip
     return rows
+
+
+def _told(model: LoadedModel, facts: Mapping[str, Mapping[str, float]], *, neighbours: bool) -> denoise.Method:
+    """The network as a method; it hears the facts of each reference's patient where there are any."""
+    if not facts:
+        return denoise.model_method(model, neighbours=neighbours)
+
+    def run(case: denoise.Case) -> npt.NDArray[np.float32]:
+        known = tuple(known_facts.encoded(facts.get(case.reference.patient, {})).tolist())
+        return denoise.model_method(replace(model, facts=known), neighbours=neighbours)(case)
+
+    return run

@@ -20,17 +20,24 @@ class AmountsParams(BaseModel):
     counts: list[int] = Field(default_factory=lambda: [8, 16, 32, 64, 100], min_length=1, title="Training patients")
     without: list[str] = Field(
         default_factory=lambda: [
-            "neighbours", "quiet slices first", "coloured noise", "other pixel sizes", "other phases"
+            "neighbours", "quiet slices first", "coloured noise", "other pixel sizes", "other phases",
+            "contrast uptake", "black air", "misjudged levels",
         ],
         title="Steps left out", description="Each in a training of its own with all patients.",
     )  # fmt: skip
+    facts: list[str] = Field(
+        default_factory=list, title="Facts", description="Tables on patients and series; adds a network told of them."
+    )
     epochs: int = Field(6, ge=1, le=10_000, title="Epochs")
-    steps: int = Field(200, ge=1, le=100_000, title="Steps per epoch")
+    steps: int = Field(100, ge=1, le=100_000, title="Steps per epoch")
     batch: int = Field(16, ge=1, le=1024, title="Batch")
     crop: int = Field(64, ge=32, le=512, multiple_of=16, title="Crop (pixels)")
     levels: list[float] = Field(default_factory=lambda: [0.05, 0.10, 0.15], title="Levels")
     seed: int = Field(0, ge=0, title="Seed")
-    arguments: dict[str, Any] = Field(default_factory=dict, title="Network arguments")
+    arguments: dict[str, Any] = Field(
+        default_factory=lambda: {"widths": [24, 40, 64, 80]}, title="Network arguments",
+        description="A quarter of the shipped network's work, so that many trainings fit into an hour.",
+    )  # fmt: skip
 
 
 @hookimpl
@@ -50,12 +57,12 @@ def run(params: AmountsParams, job: "Job") -> None:
     from tumordiff_core import paths, result_folder
     from tumordiff_core.errors import InputError
     from tumordiff_core.evaluation import amounts, pages, references
-    from tumordiff_core.training import datasets, fit
+    from tumordiff_core.training import datasets, facts, fit
     from tumordiff_core.training.module import Recipe
 
     data = Path(params.data) if params.data else paths.demo()
     job.progress.stage("read slices")
-    stacks = datasets.read_data(data)
+    stacks = facts.joined(datasets.read_data(data), facts.read([Path(name) for name in params.facts]))
     found = references.of_pack(stacks)
     train = {stack.patient for stack in stacks if stack.part == "train"}
     if not found or not train:
@@ -64,7 +71,8 @@ def run(params: AmountsParams, job: "Job") -> None:
         family="edm-unet", arguments=params.arguments, recipe=Recipe("edm", params.batch, params.steps, params.seed),
         crop=params.crop, learning_rate=1e-3, epochs=params.epochs, patience=params.epochs,
     )  # fmt: skip
-    wanted = amounts.variants(params.counts, [s for s in params.without if s in amounts.STEPS], len(train))
+    steps = [step for step in params.without if step in amounts.STEPS]
+    wanted = amounts.variants(params.counts, steps, len(train), facts=bool(params.facts))
     rows = amounts.run(plan, stacks, found, wanted, params.levels, job.checkpoints, progress=job.progress)
     note = (
         f"{len(wanted)} short trainings of {params.epochs * params.steps} steps, one seed; PSNR over the noisy input, "

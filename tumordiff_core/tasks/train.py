@@ -37,6 +37,9 @@ class TrainParams(BaseModel):
     learning_rate: float = Field(1e-3, gt=0, le=1, title="Learning rate")
     patience: int = Field(10, ge=1, le=10_000, title="Patience", description="Epochs without gain before it stops.")
     made_up: int = Field(0, ge=0, le=1000, title="Made-up volumes", description="Noise-free shapes beside the data.")
+    facts: list[str] = Field(
+        default_factory=list, title="Facts", description="Tables on patients and series that the network is told of."
+    )
     self_supervised: bool = Field(
         False, title="Self-supervised", description="For data without any clean image: learns from noisy slices alone."
     )
@@ -63,11 +66,11 @@ def run(params: TrainParams, job: "Job") -> None:
     """Read the data, train, write the model folder and its card into the result."""
     from tumordiff_core import result_folder
     from tumordiff_core.engine.weights import save
-    from tumordiff_core.training import datasets, fit
+    from tumordiff_core.training import datasets, facts, fit
 
     data = _data(params)
     job.progress.stage("read slices")
-    stacks = datasets.read_data(data)
+    stacks = facts.joined(datasets.read_data(data), facts.read([Path(name) for name in params.facts]))
     plan = _plan(params)
     fitted = fit.fit(plan, stacks, job.checkpoints, progress=job.progress)
     splits = {part: sorted({s.patient for s in stacks if s.part == part}) for part in ("train", "val", "test")}
@@ -93,16 +96,18 @@ def _data(params: TrainParams) -> Path:
 
 def _plan(params: TrainParams) -> "Plan":
     from tumordiff_core import model_cards
+    from tumordiff_core.engine.known_facts import LENGTH
     from tumordiff_core.errors import ModelError
     from tumordiff_core.training.fit import Plan
-    from tumordiff_core.training.module import Recipe
+    from tumordiff_core.training.module import CONDITION, Recipe
 
     paper = params.preset == "paper"
-    defaults = DEFAULTS.get(params.preset, {})
     recipe = Recipe(
         "eps" if paper else "edm", params.batch, params.steps, params.seed, loss=params.loss,
         augmentations=tuple(params.augmentations), self_supervised=params.self_supervised and not paper,
+        facts=bool(params.facts) and not paper,
     )  # fmt: skip
+    defaults = {**DEFAULTS.get(params.preset, {}), **({"condition": CONDITION + LENGTH} if recipe.facts else {})}
     start = model_cards.find(params.start) if params.start else None
     taken = start.card.architecture if start else None
     if taken and (taken.family == "paper-unet") != paper:
@@ -142,6 +147,7 @@ def _card(params: TrainParams, plan: "Plan", fitted: "Fitted", data: dict[str, A
         "noise_model": "Gaussian after variance stabilisation" if paper else "magnitude of 1 to 8 channels",
         "sigma_range": (plan.recipe.levels.lowest, plan.recipe.levels.highest),
         "sigma_data": SIGMA_DATA,
+        "facts": plan.recipe.facts,
         "domain": params.domain or {"noise_lag1": (0.0, 0.75)},
         "training_data": data,
         "licence": "Apache-2.0",

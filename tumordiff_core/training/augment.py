@@ -32,12 +32,14 @@ GAUSSIAN_LAG1 = (0.05, 0.7)
 class Levels:
     """The range of noise that training sees, as a share of the image's maximum, drawn log-uniformly.
 
-    ``white_share`` of all crops get white noise, the rest coloured noise.
+    ``white_share`` of all crops get white noise, the rest coloured noise; of ``misjudged_share`` the network hears a
+    wrong level.
     """
 
     lowest: float = 0.007
     highest: float = 0.24
     white_share: float = WHITE_SHARE
+    misjudged_share: float = MISJUDGED_SHARE
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,13 @@ def corrupt(
     return Noisy(clean, noisy, put(sigma), spectra.lag1, put(channels.astype(np.float32)))
 
 
-def told(noisy: Noisy, chance: Chance) -> tuple[Tensor, Tensor]:
-    """What the network hears of the noise: sigma [crop] and lag-1 [crop, 2], misjudged in half of the crops.
+def told(noisy: Noisy, share: float, chance: Chance) -> tuple[Tensor, Tensor]:
+    """What the network hears of the noise: sigma [crop] and lag-1 [crop, 2], misjudged in a share of the crops.
 
     A blind estimate errs by some percent; a network that never met an error takes off far too much where it errs.
     """
     count, choices = len(noisy.sigma), chance.choices
-    wrong = choices.random(count) < MISJUDGED_SHARE
+    wrong = choices.random(count) < share
     level = np.exp(choices.normal(0, LEVEL_ERROR, count) * wrong)
     lag1 = choices.normal(0, LAG1_ERROR, (count, 2)) * wrong[:, None]
     return noisy.sigma * chance.put(level), noisy.colour + chance.put(lag1)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tumordiff_core.engine import context
+from tumordiff_core.engine import context, known_facts
 from tumordiff_core.errors import InputError
 from tumordiff_core.training import uptake
 from tumordiff_core.training.chance import Chance
@@ -47,12 +47,14 @@ class Crops:
         slice's maximum; black where absent
     present : bool [crop, BESIDE], whether an image is there
     noise, lag1 : float32 [crop] and [crop, 2], what the clean images themselves hold, in the same scale
+    facts : float32 [crop, known_facts.LENGTH], what is known of patient and acquisition
     """
 
     images: Tensor
     present: npt.NDArray[np.bool_]
     noise: npt.NDArray[np.float32]
     lag1: npt.NDArray[np.float32]
+    facts: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class _Shelf:
     peak, air : float32 [slice], brightest value and level of the air (0 where it is not known)
     weight : float64 [slice], how often a slice is drawn
     noise, lag1 : float32 [slice] and [slice, 2], the slice's own noise
+    facts : float32 [slice, known_facts.LENGTH]
     """
 
     values: Tensor
@@ -79,6 +82,7 @@ class _Shelf:
     weight: npt.NDArray[np.float64]
     noise: npt.NDArray[np.float32]
     lag1: npt.NDArray[np.float32]
+    facts: npt.NDArray[np.float32]
 
 
 class Bank:
@@ -141,7 +145,7 @@ class Bank:
         images = uptake.added(images, present, self._mix, chance)
         shown = np.concatenate([np.ones((count, 1)), present], axis=1)
         noise = shelf.noise[which] * brightness
-        return Crops(images * put(shown)[:, :, None, None], present, noise, shelf.lag1[which])
+        return Crops(images * put(shown)[:, :, None, None], present, noise, shelf.lag1[which], shelf.facts[which])
 
     @property
     def device(self) -> torch.device:
@@ -253,6 +257,7 @@ def _shelf(
         weight=share * weight / weight.sum(),
         noise=noise / np.float32(2 if halved else 1),
         lag1=np.concatenate([np.tile(stack.lag1, (len(stack.images), 1)) for stack in stacks]).astype(np.float32),
+        facts=np.concatenate([np.tile(known_facts.encoded(s.facts), (len(s.images), 1)) for s in stacks]),
     )
 
 

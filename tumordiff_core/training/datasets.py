@@ -4,9 +4,9 @@ A *stack* is one patient's run of slices; ``bank.py`` draws crops from stacks.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Stack:
     noise : float32 [slice], noise as a share of the slice's maximum
     one_scale : bool [slice], whether neighbouring slices share one intensity scale
     lag1 : correlation of the noise of neighbouring rows and of neighbouring columns
+    facts : what is known of patient and acquisition, fields of ``engine/known_facts.py``
     """
 
     patient: str
@@ -51,6 +52,7 @@ class Stack:
     noise: npt.NDArray[Any]
     one_scale: npt.NDArray[np.bool_]
     lag1: tuple[float, float] = (0.0, 0.0)
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_pack(paths: Sequence[Path]) -> list[Stack]:

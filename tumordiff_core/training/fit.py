@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import DataLoader
 
-from tumordiff_core.engine import context, precision, schedules
+from tumordiff_core.engine import context, known_facts, precision, schedules
 from tumordiff_core.engine.weights import build
 from tumordiff_core.errors import InputError, Stopped
 from tumordiff_core.noise.add import magnitude
@@ -156,7 +156,11 @@ def validation_batches(stacks: Sequence[Stack], recipe: Recipe) -> list[Batch]:
     images, present = (np.stack(parts) for parts in zip(*seen, strict=True))
     alone = context.without(images, present, neighbours=False)
     kinds = [alone] if recipe.objective == "eps" else [alone, (images, present)]
-    return [_validation_batch(a, b, level, recipe) for level in VALIDATION_LEVELS for a, b in kinds]
+    batches = [_validation_batch(a, b, level, recipe) for level in VALIDATION_LEVELS for a, b in kinds]
+    if recipe.facts:
+        facts = torch.from_numpy(np.stack([known_facts.encoded(s.facts) for s in chosen[:VALIDATION_SLICES]]))
+        return [{**batch, "facts": facts} for batch in batches]
+    return batches
 
 
 def _validation_images(stack: Stack, side: int) -> tuple[Any, Any]:

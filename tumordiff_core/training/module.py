@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 import lightning
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.utils.data import IterableDataset
 
-from tumordiff_core.engine import context, ddpm, precondition, schedules
+from tumordiff_core.engine import context, ddpm, known_facts, precondition, schedules
 from tumordiff_core.engine.denoise import condition_of
 from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.plugins import manager
@@ -28,6 +29,7 @@ WARM_UP_STEPS = 300
 LAST_SHARE = 0.01
 LARGEST_GRADIENT = 1.0
 DRAWN_TOGETHER = 4
+WITHHELD_SHARE = 0.3
 CONDITION = 4 + context.BESIDE
 
 
@@ -35,6 +37,7 @@ CONDITION = 4 + context.BESIDE
 class Recipe:
     """What one training does with its data; a loss and augmentations may be a plugin's, by name.
 
+    ``facts`` tells the network what is known of patient and acquisition, some of it withheld at random.
     ``self_supervised`` learns from noisy slices alone (``self_supervised.py``); plugins' augmentations are left out.
     """
 
@@ -46,6 +49,7 @@ class Recipe:
     loss: str = ""
     augmentations: tuple[str, ...] = ()
     self_supervised: bool = False
+    facts: bool = False
 
 
 class NoisyBatches(IterableDataset[Batch]):
@@ -76,26 +80,34 @@ class NoisyBatches(IterableDataset[Batch]):
     def _batch(self, count: int, chance: Chance) -> Batch:
         crops = self._bank.draw(count, chance)
         if self._recipe.self_supervised:
-            return _batch_of(crops, recorrupted(crops, chance), chance)
+            return self._batch_of(crops, recorrupted(crops, chance), chance)
         images = crops.images
         for augment in self._augment:
             changed = augment(images.cpu().numpy(), chance.choices)
             images = torch.from_numpy(np.asarray(changed, dtype=np.float32)).to(images.device)
         if self._recipe.objective == "eps":
             return eps_batch(images[:, :1], self._recipe.levels, chance)
-        return _batch_of(crops, corrupt(images, self._recipe.levels, chance, crops.present), chance)
+        return self._batch_of(crops, corrupt(images, self._recipe.levels, chance, crops.present), chance)
+
+    def _batch_of(self, crops: Crops, noisy: Noisy, chance: Chance) -> Batch:
+        sigma, colour = told(noisy, self._recipe.levels.misjudged_share, chance)
+        batch = {
+            "clean": noisy.clean[:, :1],
+            "noisy": noisy.noisy,
+            "present": chance.put(crops.present.astype(np.float32)),
+            "sigma": sigma,
+            "colour": colour,
+            "channels": noisy.channels,
+        }
+        if self._recipe.facts:
+            batch["facts"] = chance.put(_some_withheld(crops.facts, chance))
+        return batch
 
 
-def _batch_of(crops: Crops, noisy: Noisy, chance: Chance) -> Batch:
-    sigma, colour = told(noisy, chance)
-    return {
-        "clean": noisy.clean[:, :1],
-        "noisy": noisy.noisy,
-        "present": chance.put(crops.present.astype(np.float32)),
-        "sigma": sigma,
-        "colour": colour,
-        "channels": noisy.channels,
-    }
+def _some_withheld(facts: npt.NDArray[np.float32], chance: Chance) -> npt.NDArray[np.float32]:
+    """Encoded facts [crop, LENGTH] of which a share is unknown, value and flag together."""
+    kept = chance.choices.random((len(facts), facts.shape[1] // 2)) >= WITHHELD_SHARE
+    return facts * np.tile(kept, 2)
 
 
 def _rank() -> int:
@@ -152,7 +164,7 @@ class DenoiserModule(lightning.LightningModule):
     def _record(self, batch: int, images: int, size: int) -> None:
         """Graph forward and backward for batches of one shape; other shapes and evaluation run as ever."""
         pixels = torch.randn(batch, images, size, size, device=self.device)
-        condition = torch.randn(batch, CONDITION, device=self.device)
+        condition = torch.randn(batch, CONDITION + known_facts.LENGTH * self.recipe.facts, device=self.device)
         with torch.autocast("cuda", dtype=torch.bfloat16, cache_enabled=False):
             sample = (pixels.contiguous(memory_format=torch.channels_last), condition)
             torch.cuda.make_graphed_callables(self.network, sample, allow_unused_input=True)
@@ -174,7 +186,9 @@ class DenoiserModule(lightning.LightningModule):
         """E |D - x|^2 / c_out^2 (Karras 2022, eq. 2 with the weight of table 1), or a plugin's loss of D, x, sigma."""
         sigma = batch["sigma"][:, None, None, None]
         c = precondition.coefficients(sigma, SIGMA_DATA)
-        condition = condition_of(batch["sigma"], batch["colour"], batch["channels"], batch["present"])
+        condition = condition_of(
+            batch["sigma"], batch["colour"], batch["channels"], batch["present"], batch.get("facts")
+        )
         inputs = (batch["noisy"] * c.c_in).contiguous(memory_format=torch.channels_last)
         denoised = c.c_skip * batch["noisy"][:, :1] + c.c_out * self.network(inputs, condition).float()
         if other is not None:

@@ -43,13 +43,25 @@ def test_counts_stop_at_what_is_there_and_every_step_is_left_out_once():
     ]  # fmt: skip
 
 
+def test_a_network_told_of_facts_is_one_more_training():
+    found = amounts.variants((8, 100), ("other phases",), 5, facts=True)
+    assert [v.name for v in found] == [
+        "5 patients",
+        "5 patients without other phases",
+        f"5 patients told of {amounts.FACTS}",
+    ]
+    plan = amounts.plan_for(fit.Plan("edm-unet", {}, Recipe("edm", 1, 1, 0), 32, 1e-3, 1), found[-1])
+    assert plan.recipe.facts
+    assert plan.arguments["condition"] > 12
+
+
 def test_a_step_left_out_is_really_out(stacks: list[Stack]):
     alone = amounts.stacks_for(stacks, Variant(5, "neighbours"), 0)
     assert not any(s.one_scale.any() for s in alone if s.part == "train")
     plan = fit.Plan("edm-unet", {}, Recipe("edm", 1, 1, 0), 32, 1e-3, 1)
-    assert amounts.plan_for(plan, "coloured noise").recipe.levels.white_share == 1
-    assert amounts.plan_for(plan, "other phases").mix.phases == 0
-    assert amounts.plan_for(plan, "other pixel sizes").mix.resampled == 0
+    assert amounts.plan_for(plan, Variant(5, "coloured noise")).recipe.levels.white_share == 1
+    assert amounts.plan_for(plan, Variant(5, "other phases")).mix.phases == 0
+    assert amounts.plan_for(plan, Variant(5, "other pixel sizes")).mix.resampled == 0
 
 
 def test_no_training_patient_is_said(stacks: list[Stack]):

@@ -72,7 +72,7 @@ def test_white_noise_is_left_white():
 def test_half_of_the_crops_hear_a_wrong_level_and_none_hears_a_biased_one():
     chance = seeded(7)
     noisy = augment.corrupt(flat(4000, 4), augment.Levels(), chance)
-    sigma, colour = augment.told(noisy, chance)
+    sigma, colour = augment.told(noisy, 0.5, chance)
     error = (sigma / noisy.sigma).log()
     assert (error == 0).float().mean() == pytest.approx(0.5, abs=0.05)
     assert error.mean().item() == pytest.approx(0, abs=0.01)

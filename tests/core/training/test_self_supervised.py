@@ -38,7 +38,13 @@ def test_noise_of_input_and_target_is_independent():
     clean = torch.full((count, 9, size, size), 2.0)
     noise = np.full(count, sigma, dtype=np.float32)
     lag1 = np.zeros((count, 2), dtype=np.float32)
-    crops = Crops(clean + sigma * chance.normal(*clean.shape), np.zeros((count, 8), dtype=bool), noise, lag1)
+    crops = Crops(
+        clean + sigma * chance.normal(*clean.shape),
+        np.zeros((count, 8), dtype=bool),
+        noise,
+        lag1,
+        np.zeros((count, 20)),
+    )
     found = self_supervised.recorrupted(crops, chance)
     a, b = (part[:, 0] - 2.0 for part in (found.noisy, found.clean))
     assert (a * b).mean().item() == pytest.approx(0, abs=0.02 * sigma**2)

@@ -1,0 +1,70 @@
+"""Joins what tables say of patients and their acquisitions to the stacks that a training learns from."""
+
+import csv
+import gzip
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tumordiff_core.errors import InputError
+from tumordiff_core.plugins import manager
+from tumordiff_core.training.datasets import Stack
+
+Facts = dict[str, dict[str, float]]
+
+LARGEST_TABLE_BYTES = 200_000_000
+VENDORS = {"ge": "vendor_ge", "siemens": "vendor_siemens", "philips": "vendor_philips"}
+CLINICAL = {"age": "age_years", "hr": "hr_positive", "her2": "her2_positive"}
+"""Clinical fact of a collection, and the field it fills."""
+
+
+def read(paths: Sequence[Path]) -> Facts:
+    """Fields of ``engine/known_facts.py`` by patient id: clinical tables of a collection, and indexes of series.
+
+    An index of series is a comma-separated table, plain or gzipped, with the columns PatientID and Manufacturer.
+
+    Raises InputError("training.no_facts") where a table says nothing of any patient, and what reading it raises.
+    """
+    found: Facts = {}
+    for path in paths:
+        if not path.is_file():
+            raise InputError("training.no_facts", path, name=path.name)
+        said = _of_index(path) or _of_clinical(path)
+        if not said:
+            raise InputError("training.no_facts", path, name=path.name)
+        for patient, facts in said.items():
+            found.setdefault(patient, {}).update(facts)
+    return found
+
+
+def joined(stacks: Sequence[Stack], facts: Mapping[str, Mapping[str, float]]) -> list[Stack]:
+    """The stacks with what is known of their patients."""
+    return [replace(stack, facts={**stack.facts, **facts.get(stack.patient, {})}) for stack in stacks]
+
+
+def _of_clinical(path: Path) -> Facts:
+    found: Facts = {}
+    for collection in manager.collections():
+        for fact in manager.load(collection.clinical)(path):
+            field = CLINICAL.get(fact.name)
+            if field and isinstance(fact.value, int | float):
+                found.setdefault(fact.patient_id, {})[field] = float(fact.value)
+    return found
+
+
+def _of_index(path: Path) -> Facts:
+    if not path.name.endswith((".csv", ".csv.gz")) or path.stat().st_size > LARGEST_TABLE_BYTES:
+        return {}
+    found: Facts = {}
+    with gzip.open(path, "rt", encoding="utf-8") if path.name.endswith(".gz") else path.open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if not {"PatientID", "Manufacturer"} <= row.keys():
+                return {}
+            known = found.setdefault(row["PatientID"], {})
+            for word, field in VENDORS.items():
+                if row["Manufacturer"]:
+                    known[field] = float(row["Manufacturer"].lower().startswith(word))
+            age = (row.get("PatientAge") or "").removesuffix("Y")
+            if age.isdigit():
+                known.setdefault("age_years", float(age))
+    return found
