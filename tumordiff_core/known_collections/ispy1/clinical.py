@@ -162,7 +162,7 @@ def _facts(rows: Sequence[Sequence[Any]], source: str) -> Iterator[Fact]:
 def _diameters(rows: Sequence[Sequence[Any]], source: str) -> Iterator[Fact]:
     """Longest diameters of a table with one visit a row; one that is blank says nothing, 0 is "none seen"."""
     places = {plain(cell): n for n, cell in enumerate(rows[0])} if rows else {}
-    if not DIAMETER_COLUMNS <= set(places):
+    if not set(places) >= DIAMETER_COLUMNS:
         return
     identity, point, diameter = (places[name] for name in ("patientid", "timepoint", "ldmm"))
     for row in rows[1:]:
