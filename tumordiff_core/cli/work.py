@@ -110,6 +110,9 @@ def denoise(
     ] = None,
     strength: Annotated[float, typer.Option(metavar="W", min=0, max=1, help="1: posterior mean, 0: INPUT.")] = 1.0,
     samples: Annotated[int, typer.Option(metavar="K", min=0, max=64, help="Posterior samples for the doubt map.")] = 0,
+    uncertainty: Annotated[bool, typer.Option(help="Say how sure every pixel is.")] = True,
+    alarms: Annotated[bool, typer.Option(help="Look for structure in what was taken away.")] = True,
+    explanation: Annotated[bool, typer.Option(help="Keep the steps of one slice and why one pixel is so.")] = True,
     seed: Seed = 0,
     series: Annotated[int | None, typer.Option(metavar="N", help="Which series of a folder with several.")] = None,
     yes: Yes = False,
@@ -122,7 +125,8 @@ def denoise(
     _require_free(out)
     values = {
         "input": source if from_catalogue else _whole(source), "out": _whole(out), "model": model, "sigma": sigma,
-        "strength": strength, "samples": samples, "seed": seed, "series": series, "yes": yes,
+        "strength": strength, "samples": samples, "uncertainty": uncertainty, "alarms": alarms,
+        "explanation": explanation, "seed": seed, "series": series, "yes": yes,
     }  # fmt: skip
     finish(do("denoise", values, seed=seed, as_json=as_json))
 

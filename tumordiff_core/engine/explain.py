@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from tumordiff_core.engine import samplers
+from tumordiff_core.engine import context, samplers
 from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, back_to_image, chain_of, posterior_mean
 from tumordiff_core.engine.networks import WindowAttention
 
@@ -57,6 +57,33 @@ def equivalent_filter(
     width = float(np.sqrt((centre * distance**2).sum() / max(float(centre.sum()), 1e-12)))
     share = (size / max(float(size.sum()), 1e-12)).astype(np.float32)
     return Filter(weights, share, float(weights[0].sum()), width)
+
+
+Maps = dict[str, npt.NDArray[Any] | None]
+
+
+def pixel(
+    model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel, row: int, column: int, *, features: bool
+) -> tuple[dict[str, Any], Maps]:
+    """Everything that is said of one pixel, JSON-ready, and its arrays.
+
+    Returns
+    -------
+    ``names``, ``offsets`` along the stack and ``share`` of its images, ``total`` and ``width_px`` of its filter; and
+    ``npy`` the filter [image, 31, 31], ``attention`` [row, column], ``features`` [feature, row, column] if asked for
+    """
+    found = equivalent_filter(model, images, present, noise, row, column)
+    names, steps = context.names(present[0].cpu().numpy()), (0, *context.NEIGHBOURS, *[0] * context.OTHER_PHASES)
+    said = {
+        "row": row, "column": column, "names": list(names.values()), "offsets": [steps[k] for k in names],
+        "share": [float(found.share[k]) for k in names], "total": found.total, "width_px": found.width_pixels,
+        "with_features": features,
+    }  # fmt: skip
+    maps: Maps = {
+        "npy": found.weights[list(names)], "attention": attention_map(model, images, present, noise, row, column),
+        "features": feature_maps(model, images, present, noise) if features else None,
+    }  # fmt: skip
+    return said, maps
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def judge(record: "Record") -> list[Finding]:
         return refused
     gate: Figures = record.figures.get("gate") or {}
     if not gate:
-        return [_ask("export.unchecked")]
+        return [_ask("export.unchecked"), *_domain(record.figures)]
     return [*_phases(record), *_lesion(record, gate), *_residual(gate), *_level(record, gate), *_domain(gate)]
 
 

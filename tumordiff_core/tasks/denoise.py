@@ -43,12 +43,20 @@ class DenoiseParams(BaseModel):
     )
     strength: float = Field(1.0, ge=0, le=1, title="Strength", description="1: the posterior mean; 0: the input.")
     uncertainty: bool = Field(True, title="Uncertainty", description="How sure every pixel is; doubles the work.")
+    alarms: bool = Field(
+        True, title="Alarms", description="Looks for structure in what was taken away; without it, exports ask."
+    )
+    explanation: bool = Field(
+        True, title="Explanation", description="Keeps the steps of one slice and why one pixel came out as it did."
+    )
     samples: int = Field(0, ge=0, le=64, title="Posterior samples", description="Draws instead of one probe per slice.")
     sample_steps: int = Field(20, ge=2, le=1000, title="Steps per sample")
     seed: int = Field(0, ge=0, title="Seed")
     series: int | None = Field(None, title="Series number", description="Which series of a folder with several.")
     yes: bool = Field(False, title="Confirmed", description="Answers the export gate's questions with yes.")
-    keep_steps: int = Field(0, ge=0, le=100, title="Keep steps", description="Steps of the chain kept for one slice.")
+    keep_steps: int = Field(
+        8, ge=2, le=100, title="Keep steps", description="Steps of the chain that are kept for one slice of each phase."
+    )
 
 
 @hookimpl
@@ -91,8 +99,11 @@ def run(params: DenoiseParams, job: "Job") -> None:
         mean[index] = denoise.blend(phase, clean, params.strength)
     job.progress.stage("compare tumour volume")
     figures = _tumour_figures(volume, mean)
-    job.progress.stage("compute safety figures")
-    figures["gate"] = gate_figures(volume, mean, measured, model.card, scaling, seed=params.seed)
+    if params.alarms:
+        job.progress.stage("compute safety figures")
+        figures["gate"] = gate_figures(volume, mean, measured, model.card, scaling, seed=params.seed)
+    else:
+        figures["domain"] = outside_domain(volume, measured, model.card, scaling)
     result_folder.save_array(job.result, "mean", mean)
     result_folder.save_array(job.result, "residual", (volume.values - mean).astype(np.float16))
     if params.samples:
@@ -101,6 +112,8 @@ def run(params: DenoiseParams, job: "Job") -> None:
     elif params.uncertainty:
         spread, figures["doubt"] = _doubt(loaded, scaled_phases, scaled_mean, levels, scaling, params, job)
         result_folder.save_array(job.result, "std", spread)
+    if params.explanation:
+        _explain(loaded, scaled_phases, levels, scaling, figures, params, job)
     record = _record(params, job, volume, levels, model, figures, str(precision.faster(loaded.device)))
     record.findings = remarks(record)
     result_folder.finish(job.result, record)
@@ -195,11 +208,25 @@ def _tumour_figures(volume: "Volume", mean: "Float") -> dict[str, Any]:
     before = ftv.tumour(acquired[0], acquired[1], acquired[2], rule, voi=voi, omit=omit)
     after = ftv.tumour(denoised[0], denoised[1], denoised[2], rule, voi=voi, omit=omit)
     return {
+        "lesion_centre": centre_of(before.mask),
         "ftv_before_cc": ftv.ftv_cc(before.mask, volume.geometry), "ftv_before_voxels": before.voxels,
         "ftv_after_cc": ftv.ftv_cc(after.mask, volume.geometry), "ftv_after_voxels": after.voxels,
         "ftv_dice": ftv.dice(before.mask, after.mask), "rule": "recorded" if recorded else "assumed",
         "published": [vars(p) for p in recorded.published] if recorded else [],
     }  # fmt: skip
+
+
+def centre_of(mask: "npt.NDArray[np.bool_]") -> list[int] | None:
+    """The voxel of a mask that is nearest to the middle of its largest slice; None for an empty one."""
+    import numpy as np
+
+    sizes = mask.sum(axis=(1, 2))
+    if not sizes.any():
+        return None
+    k = int(sizes.argmax())
+    places = np.argwhere(mask[k])
+    row, column = places[np.argmin(((places - places.mean(axis=0)) ** 2).sum(axis=1))]
+    return [k, int(row), int(column)]
 
 
 def gate_figures(
@@ -208,7 +235,6 @@ def gate_figures(
     """What the export gate will judge: tumor, rim, residual, repeat phase, measured noise, the model's domain."""
     import numpy as np
 
-    from tumordiff_core import model_cards
     from tumordiff_core.response import ftv, safety
 
     recorded = recorded_rule(str(volume.facts.get("study_uid", "")))
@@ -219,15 +245,22 @@ def gate_figures(
         bool(volume.facts.get("integer", True)),
     )  # fmt: skip
     found = safety.figures(volume.values, mean, visit, seed=seed)
+    found["domain"] = outside_domain(volume, measured, card, scaling)
+    found |= {"voi": voi is not None, "voxel_cc": volume.geometry.voxel_cc}
+    return found | {"sigma_measured": [level.sigma for level in measured]}
+
+
+def outside_domain(volume: "Volume", measured: "list[Level]", card: "Card", scaling: "Scaling") -> list[dict[str, Any]]:
+    """Each fact of the series that lies outside what the model was trained on."""
+    from tumordiff_core import model_cards
+
     slices_mm, _, column_mm = volume.geometry.spacing_mm
     facts = {
         "noise_percent": 100 * max(level.sigma for level in measured) / scaling.range,
         "field_t": volume.facts.get("field_t"), "pixel_mm": column_mm, "thickness_mm": slices_mm,
         "phases": volume.phases, "noise_lag1": sum(measured[0].lag1) / 2, "plane": volume.geometry.plane,
     }  # fmt: skip
-    found["domain"] = model_cards.outside_domain(card, facts)
-    found |= {"voi": voi is not None, "voxel_cc": volume.geometry.voxel_cc}
-    return found | {"sigma_measured": [level.sigma for level in measured]}
+    return model_cards.outside_domain(card, facts)
 
 
 def recorded_rule(study_uid: str) -> "Recorded | None":
@@ -325,6 +358,52 @@ def _doubt(
             },
         })  # fmt: skip
     return spread, rows
+
+
+def _explain(
+    model: "LoadedModel", phases: "Float", levels: "list[Level]", scaling: "Scaling", figures: dict[str, Any],
+    params: DenoiseParams, job: "Job",
+) -> None:  # fmt: skip
+    """Keep, for one slice of each phase, the steps of the chain, and why its pixel came out as it did."""
+    import numpy as np
+
+    from tumordiff_core import explanations
+    from tumordiff_core.engine import denoise, explain, schedules
+
+    index, row, column = _place_to_explain(phases, figures)
+    job.progress.stage("explain", len(levels))
+    pixels, chains = [], []
+    for phase, level in enumerate(levels):
+        if level.sigma > 0:
+            noise = scaled_noise(level, scaling)
+            seen = [part.to(model.device) for part in denoise.seen(model, phases, phase, np.array([index]))]
+            about = {"phase": phase, "slice": index, "model": model.name}
+            said, maps = explain.pixel(model, seen[0], seen[1], noise, row, column, features=True)
+            pixels.append(explanations.stored(job.result, {**about, **said}, maps))
+            chain = explain.chain(model, seen[0], seen[1], noise, params.keep_steps)
+            steps = {
+                "t": [*(schedules.linear().matched_time(((1 - a) / a) ** 0.5) for a in chain.alpha_bar), 0.0],
+                "sigma": [*(sigma * scaling.range for sigma in chain.sigma), 0.0],
+                "change": [change * scaling.range for change in chain.change],
+            }  # fmt: skip
+            shown = scaling.invert(np.stack([*chain.noisy, chain.images[-1]]))
+            chains.append(explanations.stored(job.result, {**about, **steps}, {"npy": shown}))
+        job.progress.advance()
+    explanations.write(job.result, pixels, chains)
+
+
+def _place_to_explain(phases: "Float", figures: dict[str, Any]) -> tuple[int, int, int]:
+    """The middle of the lesion; else the first alarm; else where the middle slice is brightest over a few pixels."""
+    import numpy as np
+    from scipy import ndimage
+
+    known = figures.get("lesion_centre") or next((p["index"] for p in figures.get("gate", {}).get("peaks", ())), None)
+    if known is not None:
+        return int(known[0]), int(known[1]), int(known[2])
+    middle = phases.shape[1] // 2
+    smooth = ndimage.gaussian_filter(phases[-1, middle], 3)
+    row, column = np.unravel_index(int(smooth.argmax()), smooth.shape)
+    return middle, int(row), int(column)
 
 
 def _air_amplitude(phases: "Float", levels: "list[Level]") -> "npt.NDArray[Any] | None":

@@ -173,29 +173,31 @@ def _seen(values: "Float", centre: int, model: "LoadedModel") -> "tuple[Tensor, 
 
 
 def _explain(request: dict[str, Any], values: "Float", noise: "NoiseLevel", model: "LoadedModel") -> dict[str, Any]:
-    """Why ``row``, ``column`` of a slice came out as it did.
+    """Why ``row``, ``column`` of a slice came out as it did: what ``engine.explain.pixel`` says, arrays as files.
 
-    The equivalent filter [image, 31, 31] around the pixel; names, ``offsets`` along the stack and shares of its
-    images; its ``total`` and ``width_px``; where there is one, the attention map [row, column]; with ``features``,
-    the liveliest feature maps [feature, row, column]. Raises InputError("denoise.no_pixel") outside the slice.
+    With ``result`` and ``phase`` it is kept with that result too; ``not_kept`` says why that failed. Raises
+    InputError("denoise.no_pixel") outside the slice.
     """
-    from tumordiff_core.engine import context, explain
+    from tumordiff_core import explanations
+    from tumordiff_core.engine import explain
     from tumordiff_core.errors import InputError
 
     row, column = int(request["row"]), int(request["column"])
     if not (0 <= row < values.shape[1] and 0 <= column < values.shape[2]):
         raise InputError("denoise.no_pixel", row=row, column=column, rows=values.shape[1], columns=values.shape[2])
     images, present = _seen(values, min(int(request["slice"]), REACH), model)
-    found = explain.equivalent_filter(model, images, present, noise, row, column)
-    names, steps = context.names(present[0].cpu().numpy()), (0, *context.NEIGHBOURS, *[0] * context.OTHER_PHASES)
-    attention = explain.attention_map(model, images, present, noise, row, column)
-    features = explain.feature_maps(model, images, present, noise) if request.get("features") else None
-    return {
-        "npy": _keep(found.weights[list(names)]), "names": list(names.values()), "offsets": [steps[k] for k in names],
-        "share": [float(found.share[k]) for k in names], "total": found.total, "width_px": found.width_pixels,
-        "attention": "" if attention is None else _keep(attention),
-        "features": "" if features is None else _keep(features),
-    }  # fmt: skip
+    said, maps = explain.pixel(
+        model, images, present, noise, row, column, features=bool(request.get("features"))
+    )  # fmt: skip
+    not_kept = ""
+    if request.get("result"):
+        row_kept = {**said, "phase": int(request["phase"]), "slice": int(request["slice"]), "model": model.name}
+        try:
+            explanations.append(Path(request["result"]), row_kept, maps)
+        except OSError as error:
+            not_kept = str(error)
+    places = {name: "" if values is None else _keep(values) for name, values in maps.items()}
+    return {**said, **places, "not_kept": not_kept}
 
 
 def _keep(values: "Float") -> str:

@@ -18,6 +18,8 @@ HERE = Path(__file__).parent
 VERBS: list[tuple[list[Any], str, dict[str, Any]]] = [
     (["index", HERE], "index", {"paths": [str(HERE)]}),
     (["denoise", HERE, "--out", "o"], "denoise", {"input": str(HERE), "strength": 1.0}),
+    (["denoise", HERE, "--out", "o", "--no-uncertainty", "--no-alarms", "--no-explanation"], "denoise",
+     {"uncertainty": False, "alarms": False, "explanation": False}),
     (["denoise", "series:1.2.3", "--out", "o", "--sigma", "12.5", "--samples", "4", "--seed", "3", "--series", "7",
       "--strength", "0.5", "--model", "m", "--yes"], "denoise",
      {"input": "series:1.2.3", "sigma": 12.5, "samples": 4, "seed": 3, "series": 7, "strength": 0.5, "model": "m",

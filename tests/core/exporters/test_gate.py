@@ -189,6 +189,11 @@ def test_result_without_figures_is_asked() -> None:
     assert questions(gate.judge(record({}))) == {"export.unchecked"}
 
 
+def test_result_without_alarms_still_says_what_lies_outside_the_training_data() -> None:
+    domain = [{"what": "the pixel size", "found": "2 mm", "trained": "1 mm"}]
+    assert questions(gate.judge(record({}, figures={"domain": domain}))) == {"export.unchecked", "export.out_of_range"}
+
+
 def test_missing_phases_are_asked() -> None:
     sources = [Source(path="x", phase=1, slice=k) for k in range(4)]
     (finding,) = [f for f in gate.judge(record({"dice": 1.0}, sources=sources)) if f.level == "confirm"]

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.generators import dicom_base, tiny_model
-from tumordiff_core import files, paths
+from tumordiff_core import explanations, files, paths
 from tumordiff_core.jobs import folder as jobs
 from tumordiff_core.jobs import worker
 from tumordiff_core.progress import Progress
@@ -72,3 +73,30 @@ def test_job_can_be_run_again_in_its_own_folder(job: Path) -> None:
     before = open_result(job / "result").record.created
     assert worker.main(job) == 1
     assert open_result(job / "result").record.created >= before
+
+
+def test_result_keeps_why_its_lesion_came_out_as_it_did(result: Result) -> None:
+    kept = explanations.read(result.folder)
+    centre = tuple(result.record.figures["lesion_centre"])
+    for phase in range(3):
+        row, chain = kept.pixel(phase, centre, features=True), kept.chain(phase, centre[0])
+        assert np.load(row["npy"]).shape == (len(row["names"]), 31, 31)
+        assert sum(row["share"]) == pytest.approx(1, abs=1e-3)
+        images = np.load(chain["npy"])
+        assert len(images) == len(chain["t"]) == len(chain["sigma"]) == len(chain["change"]) + 1 == 9
+        assert chain["sigma"][0] == pytest.approx(2.0, rel=0.01)
+        assert images[0].shape == result.array("mean").shape[2:]
+    assert any(name.startswith("explained/") for name in result.record.files)
+    result.check_files()
+
+
+def test_uncertainty_alarms_and_explanation_can_be_left_out(tmp_path: Path, home: Path) -> None:
+    tiny_model.make(paths.models())
+    dicom_base.series(tmp_path / "source", phases=3, slices=4)
+    without = {"uncertainty": False, "alarms": False, "explanation": False}
+    folder = jobs.new_job("denoise", {"input": str(tmp_path / "source"), "model": "tiny", "sigma": 2.0, **without})
+    assert worker.main(folder) == 0
+    result = open_result(folder / "result")
+    assert not result.has_array("std") and not {"gate", "doubt"} & set(result.record.figures)
+    assert explanations.read(result.folder) == explanations.Kept()
+    assert [one["code"] for one in result.record.findings] == ["export.unchecked"]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tumordiff_core import explanations, model_cards
 from tumordiff_core.errors import InputError
 from tumordiff_core.tasks import preview
 
@@ -77,3 +78,19 @@ def test_a_reverse_chain_says_what_each_step_changed_and_a_forward_one_says_noth
     assert all(0 < each < 100 for each in found["change"][1:])
     assert images[-1][:8].std() < images[0][:8].std()
     assert preview.handle(request_of("chain", model=model, steps=4, direction="forward"))["change"] == []
+
+
+def test_a_pixel_that_was_asked_about_is_kept_with_its_result(request_of: Any, tmp_path: Path):
+    about = {"model": model_cards.DEFAULT, "row": ROW, "column": COLUMN, "result": str(tmp_path), "phase": 1}
+    found = preview.handle(request_of("explain", **about))
+    row = explanations.read(tmp_path).pixel(1, (2, ROW, COLUMN), features=False)
+    assert found["not_kept"] == ""
+    assert row["share"] == found["share"] and row["model"] == model_cards.DEFAULT
+    assert np.array_equal(np.load(row["npy"]), np.load(found["npy"]))
+
+
+def test_a_folder_that_cannot_be_written_still_answers_and_says_so(request_of: Any, tmp_path: Path):
+    (tmp_path / "explained").write_text("a file where a folder was expected")
+    about = {"model": model_cards.DEFAULT, "row": ROW, "column": COLUMN, "result": str(tmp_path), "phase": 1}
+    found = preview.handle(request_of("explain", **about))
+    assert found["not_kept"] and np.load(found["npy"]).ndim == 3
