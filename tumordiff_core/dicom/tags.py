@@ -41,7 +41,11 @@ _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
 _ONE_LINE = {"CS", "DA", "TM", "AS", "UI", "DT", "AE"}
 _FREE = {"LO", "SH", "PN", "UC"}
 _PARAGRAPH = {"ST", "LT", "UT"}
-READABLE = frozenset({"DS", "IS", *_NUMBERS, *_ONE_LINE, *_FREE, *_PARAGRAPH})
+TYPED = frozenset({"DS", "IS"})
+"""VRs of numbers that are written as text."""
+
+NUMBERS = TYPED | _NUMBERS.keys()
+READABLE = frozenset({*NUMBERS, *_ONE_LINE, *_FREE, *_PARAGRAPH})
 ENCODINGS = {"": "ascii", "ISO_IR 6": "ascii", "ISO_IR 100": "latin-1", "ISO_IR 192": "utf-8"}
 _REMEMBERED = 50_000
 _known: dict[tuple[str, str, bytes], Any] = {}
@@ -70,10 +74,10 @@ def value(vr: str, raw: bytes, character_set: str) -> Any:
 def _convert(vr: str, raw: bytes, character_set: str) -> Any:
     if vr in _NUMBERS:
         return _binary(vr, raw)
-    text = _text(raw, "" if vr in _ONE_LINE or vr in {"DS", "IS"} else character_set)
+    text = _text(raw, "" if vr in _ONE_LINE or vr in TYPED else character_set)
     if vr in _PARAGRAPH:
         return text.strip(" \0") or None
-    if vr in {"DS", "IS"} and "\0" in text.rstrip(" \0"):
+    if vr in TYPED and "\0" in text.rstrip(" \0"):
         # Padding belongs behind the last number: before or inside a list it leaves text that is none.
         raise Doubt
     parts = [part.strip(" \0") for part in text.split("\\")]
@@ -81,7 +85,7 @@ def _convert(vr: str, raw: bytes, character_set: str) -> Any:
         raise Doubt
     if not any(parts):
         return None
-    if vr in {"DS", "IS"}:
+    if vr in TYPED:
         return _numbers(vr, parts)
     return parts[0] if len(parts) == 1 else tuple(parts)
 

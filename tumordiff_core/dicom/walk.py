@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from tumordiff_core.dicom.tags import PRIVATE, READABLE, WANTED, Doubt
+from tumordiff_core.dicom.tags import NUMBERS, PRIVATE, READABLE, TYPED, WANTED, Doubt
 from tumordiff_core.errors import InputError
 
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
@@ -216,7 +216,7 @@ class _Walk:
         wanted = WANTED.get(tag)
         if wanted is not None:
             kind = vr.decode() if vr else wanted[1]
-            if kind not in READABLE:
+            if kind not in READABLE or (wanted[1] in TYPED and kind not in NUMBERS):
                 raise Doubt
             self.values.append((wanted[0], kind, value_at, length))
         elif tag >> 16 & 1:

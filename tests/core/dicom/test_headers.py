@@ -156,6 +156,14 @@ def test_padding_within_numbers_is_no_number(tmp_path: Path, spacing: bytes) -> 
     assert "PixelSpacing" not in header and header["remarks"] == ("dicom.bad_number",)
 
 
+def test_a_text_where_a_number_belongs_is_no_number(tmp_path: Path) -> None:
+    path = saved(tmp_path, lambda data: setattr(data, "PatientWeight", "0508"))
+    path.write_bytes(path.read_bytes().replace(b"\x10\x00\x30\x10DS\4\x000508", b"\x10\x00\x30\x10AS\4\x00050Y"))
+    header = read_header(path, memo=Memo())
+    assert not differences(header, read_with_pydicom(path))
+    assert "PatientWeight" not in header and header["remarks"] == ("dicom.bad_number",)
+
+
 def test_private_numbers_count_only_under_their_creator(tmp_path: Path) -> None:
     path = saved(tmp_path, lambda d: d.private_block(0x19, "OTHER", create=True).add_new(0x5A, "FL", 1.0))
     assert "GEAcquisitionDuration" not in read_header(path)
