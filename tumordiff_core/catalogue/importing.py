@@ -284,11 +284,11 @@ def _count_dirty() -> int:
 
 
 def _side(studies: Sequence[StudyRecord]) -> str:
-    """The side that the first MR image with one tells."""
+    """The side that the first MR image with one tells, else the side that the pictures lie on."""
     for one in studies:
         for series in one.series:
             if series.modality == "MR":
                 side, _ = stack.laterality(series.headers[0], None)
                 if side:
                     return side
-    return ""
+    return stack.side_by_place([series for one in studies for series in one.series])

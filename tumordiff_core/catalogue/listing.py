@@ -7,7 +7,7 @@ from typing import Any
 
 from tumordiff_core.errors import InputError
 
-PROTOCOL_VISITS = ("T1", "T2", "T3", "T4")
+PROTOCOLS = {"ISPY1": ("T1", "T2", "T3", "T4"), "ISPY2": ("T0", "T1", "T2", "T3")}
 EDITED = "edited"
 _SIDES = {"L": "left", "R": "right"}
 
@@ -125,8 +125,9 @@ def _missing(collection: str, labels: set[str]) -> list[str]:
     known = [int(label[1:]) for label in labels if label[:1] == "T" and label[1:].isdigit()]
     if not known:
         return []
-    protocol = "ISPY1" in collection.upper().replace("-", "").replace(" ", "")
-    expected = PROTOCOL_VISITS if protocol else tuple(f"T{n}" for n in range(1, max(known) + 1))
+    named = collection.upper().replace("-", "").replace(" ", "")
+    protocol = next((visits for name, visits in PROTOCOLS.items() if name in named), None)
+    expected = protocol or tuple(f"T{n}" for n in range(min(1, *known), max(known) + 1))
     return [label for label in expected if label not in labels]
 
 

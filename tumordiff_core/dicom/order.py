@@ -99,11 +99,12 @@ def place_mm(header: Header) -> float:
     return (b * f - c * e) * x + (c * d - a * f) * y + (a * e - b * d) * z
 
 
-def instance_order(header: Header) -> tuple[int, str, str, str]:
-    """The order of files at one position: InstanceNumber, then time, then UID."""
-    number = header.get("InstanceNumber")
+def instance_order(header: Header) -> tuple[int, int, str, str, str]:
+    """The order of files at one position: InstanceNumber, then temporal position, then time, then UID."""
+    number, position = header.get("InstanceNumber"), header.get("TemporalPositionIdentifier")
     return (
         number if isinstance(number, int) else _NO_NUMBER,
+        position if isinstance(position, int) else _NO_NUMBER,
         str(header.get("AcquisitionDate", "")), str(header.get("AcquisitionTime", "")),
         str(header.get("SOPInstanceUID", "")),
     )  # fmt: skip
@@ -251,6 +252,20 @@ def grid(slices: Sequence[Header]) -> Geometry:
         slice_direction=tuple((direction + 0.0).tolist()),
         frame_of_reference=str(first.get("FrameOfReferenceUID", "")),
     )  # fmt: skip
+
+
+def x_extent_mm(headers: Sequence[Header]) -> tuple[float, float] | None:
+    """From where to where slices reach from the patient's right (negative) to the left, ``None`` without places."""
+    found: list[float] = []
+    for header in headers:
+        if grid_key(header) is None:
+            continue
+        x = float(header["ImagePositionPatient"][0])
+        rows_mm, columns_mm = (float(v) for v in header["PixelSpacing"])
+        along = float(header["ImageOrientationPatient"][0]) * columns_mm * (int(header.get("Columns") or 1) - 1)
+        down = float(header["ImageOrientationPatient"][3]) * rows_mm * (int(header.get("Rows") or 1) - 1)
+        found += [x, x + along, x + down, x + along + down]
+    return (min(found), max(found)) if found else None
 
 
 def is_even(slices: Sequence[Header]) -> bool:

@@ -13,7 +13,7 @@ from tumordiff_core import files
 from tumordiff_core.dicom import frames, order, pixels, study
 from tumordiff_core.dicom.headers import read_header, remarks_of
 from tumordiff_core.errors import GeometryError, InputError, MissingError, UnsupportedError
-from tumordiff_core.imaging.geometry import Geometry, laterality_hint
+from tumordiff_core.imaging.geometry import Geometry, laterality_hint, side_of
 from tumordiff_core.imaging.thumbnails import window_of
 from tumordiff_core.imaging.volume import Provenance, Volume
 from tumordiff_core.plugins.specs import WHOLE, Header, PatientRecord, SeriesRecord, StudyRecord
@@ -21,6 +21,7 @@ from tumordiff_core.progress import Progress
 
 DERIVED_ROLES = {"ser_map", "pe_map", "seg", "reformat", "derived"}
 PADDED_BORDER = 0.5
+FEWEST_SLICES, SAMPLED_SLICES = 8, 16
 NOT_IMAGES = {"dicom.not_dicom", "dicom.empty_file"}
 
 
@@ -439,4 +440,17 @@ def laterality(header: Header, geometry: Geometry | None) -> tuple[str, str]:
             return side, "coil"
     if geometry is not None and geometry.plane == "sagittal":
         return laterality_hint(geometry), "position"
-    return "", ""
+    extent = order.x_extent_mm([header]) if geometry is not None and geometry.plane == "axial" else None
+    side = side_of(*extent) if extent is not None else ""
+    return (side, "position") if side else ("", "")
+
+
+def side_by_place(series: Sequence[SeriesRecord]) -> str:
+    """The side that the pictures show by where they lie: a series of one side before those of both; "" unknown."""
+    sides = set()
+    for one in series:
+        if one.modality == "MR" and len(one.headers) >= FEWEST_SLICES:
+            extent = order.x_extent_mm(one.headers[:: max(1, len(one.headers) // SAMPLED_SLICES)])
+            sides.add(side_of(*extent) if extent is not None else "")
+    single = sides & {"L", "R"}
+    return single.pop() if len(single) == 1 else "B" if single or "B" in sides else ""

@@ -12,6 +12,7 @@ Vector = tuple[float, float, float]
 Float2 = npt.NDArray[np.float64]
 
 ORTHONORMAL_TOLERANCE = 1e-3
+BOTH_SIDES_MM, MIDDLE_MM = 60.0, 20.0
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,17 @@ def laterality_hint(geometry: Geometry) -> str:
     """``"R"`` or ``"L"`` by the sign of the volume centre's x; only a hint, the isocentre is not the midline."""
     centre = geometry.to_mm([(n - 1) / 2 for n in geometry.shape])
     return "R" if centre[0] < 0 else "L"
+
+
+def side_of(low_mm: float, high_mm: float) -> str:
+    """``"R"``, ``"L"`` or ``"B"`` of a field that reaches from ``low_mm`` to ``high_mm`` (left is positive), else "".
+
+    Only a hint, as above; a field that ends near the middle says nothing.
+    """
+    if low_mm < -BOTH_SIDES_MM and high_mm > BOTH_SIDES_MM:
+        return "B"
+    centre = (low_mm + high_mm) / 2
+    return "" if abs(centre) < MIDDLE_MM else "R" if centre < 0 else "L"
 
 
 def is_orthonormal(row: npt.ArrayLike, column: npt.ArrayLike) -> bool:

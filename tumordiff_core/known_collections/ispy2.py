@@ -1,4 +1,4 @@
-"""I-SPY 2 and its imaging trial ACRIN 6698: clinical tables and time points; phases by repeated positions.
+"""I-SPY 2 and its imaging trial ACRIN 6698: clinical tables, visits, phases, maps.
 
 The trial counts its visits T0..T3, which are T1..T4 of I-SPY 1: before treatment, after about three weeks, between
 the regimens, before surgery.
@@ -6,9 +6,12 @@ the regimens, before surgery.
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tumordiff_core.dicom import order, study
 from tumordiff_core.dicom import phases as acquisition
 from tumordiff_core.errors import InputError
 from tumordiff_core.plugins.hookspecs import hookimpl
@@ -20,11 +23,26 @@ from tumordiff_core.plugins.specs import (
     PatientRecord,
     Recorded,
     Role,
+    SeriesRecord,
     StudyRecord,
     TimePoint,
 )
 
 LABELS = ("T0", "T1", "T2", "T3")
+FEWEST_OVER_SERIES = 3
+DESCRIPTIONS = {"baseline": "T0", "early treatment": "T1", "inter regimen": "T2", "pre surgery": "T3"}
+ANALYSIS = "volser"
+"""In the names of what the trial's analysis (volume by signal enhancement ratio) made."""
+
+VISIT_WORDS = (
+    ("StudyDescription", "study description", re.compile(r"MRI[ _-]*T([0-3])\b", re.IGNORECASE)),
+    ("StudyID", "study number", re.compile(r"\dT([0-3])$", re.IGNORECASE)),
+)
+_PHASE_WORDS = re.compile(
+    r"\bispy2\b|\bph(?:ase)?[ _-]*\d+|\bpre\b|\bpost\b|_pre\b|_post\b|\bdelay(?:ed)?\b|\b\d+(?:st|nd|rd|th)\b|\+c\b"
+)
+_BACKGROUND = re.compile(r"BACKGROUND\s*=\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
+_THRESHOLD = re.compile(r"PE THRESHOLD\s*=\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 PREFIXES = ("ISPY2-", "ACRIN-6698-")
 PROTOCOLS = ("ISPY2", "ISPY 2", "ISPY-2", "I-SPY 2", "ACRIN 6698", "ACRIN-6698", "6698")
 LARGEST_TABLE_BYTES = 50_000_000
@@ -57,16 +75,16 @@ def claims(header: Header) -> bool:
 
 
 def time_points(patient: PatientRecord) -> list[TimePoint]:
-    """The trial's own codes; else T0..T3 by date where there are four visits; else visits in date order."""
+    """The trial's own words; else T0..T3 by date where there are four visits; else visits in date order."""
     ordered = sorted(patient.studies, key=lambda s: (s.study_date is None, s.study_date or 0, s.uid))
     first = ordered[0].study_date
     days = sorted({s.study_date for s in ordered if s.study_date is not None})
     points = []
     for one in ordered:
         since = (one.study_date - first).days if one.study_date and first else None
-        code = _code(one)
-        if code:
-            label, evidence = code, "trial tags"
+        label, evidence = _told(one)
+        if label:
+            pass
         elif one.study_date is None:
             label, evidence = "?", "neither a date nor trial tags"
         elif len(days) == len(LABELS):
@@ -77,27 +95,150 @@ def time_points(patient: PatientRecord) -> list[TimePoint]:
     return points
 
 
-def _code(one: StudyRecord) -> str:
+def _told(one: StudyRecord) -> tuple[str, str]:
+    """Label and evidence from the trial's words, then its code, then the study's description and number."""
     for series in one.series:
-        found = re.fullmatch(r"[TV]?([0-3])", str(series.headers[0].get("ClinicalTrialTimePointID") or "").strip())
+        header = series.headers[0]
+        said = _text(header, "ClinicalTrialTimePointDescription")
+        words = re.sub(r"[\s_-]+", " ", said).lower()
+        if words in DESCRIPTIONS:
+            return DESCRIPTIONS[words], f"trial tags: {said}"
+        found = re.fullmatch(r"[TV]?([0-3])", _text(header, "ClinicalTrialTimePointID"), re.IGNORECASE)
         if found:
-            return LABELS[int(found.group(1))]
-    return ""
+            return LABELS[int(found.group(1))], "trial tags"
+    for series in one.series:
+        for keyword, name, pattern in VISIT_WORDS:
+            text = _text(series.headers[0], keyword)
+            found = pattern.search(text)
+            if found:
+                return LABELS[int(found.group(1))], f"{name} {text}"
+    return "", ""
+
+
+def _text(header: Header, keyword: str) -> str:
+    return str(header.get(keyword) or "").strip()
 
 
 def roles(one: StudyRecord) -> dict[str, Role]:
-    """By tags; what repeats its positions is dynamic."""
-    return acquisition.roles(one)
+    """By the trial's own names of derived series, then by tags; what the phases are is dynamic."""
+    found = {series.uid: _role(series) for series in one.series}
+    for dynamic in phases(one):
+        found.update(dict.fromkeys(dynamic.series_uids, "dynamic"))
+    return found
+
+
+def _role(series: SeriesRecord) -> Role:
+    words = series.description.lower()
+    if series.modality == "MR" and ANALYSIS in words:
+        if words.endswith(": ser"):
+            return "ser_map"
+        if re.search(r": pe\d?$", words):
+            return "pe_map"
+    return study.role_by_tags(series)
 
 
 def phases(one: StudyRecord) -> list[Dynamic]:
-    """Every MR series whose positions all repeat."""
-    return acquisition.repeating(one)
+    """Every acquisition over one series or several, the trial's own selection (``original DCE``) with its timing.
+
+    Series of one acquisition lie on one grid and differ in their words for the phase alone.
+    """
+    groups: dict[object, list[_Part]] = defaultdict(list)
+    for series in one.series:
+        part = _part(series)
+        if part is not None:
+            groups[part.key].append(part)
+    found = []
+    for parts in groups.values():
+        for together in _acquisitions(sorted(parts, key=lambda part: part.when)):
+            total = [phase for part in together for phase in part.ordered.phases]
+            if len(total) >= (2 if len(together) == 1 else FEWEST_OVER_SERIES):
+                found.append(_dynamic(one, together, total))
+    return found
+
+
+def _dynamic(one: StudyRecord, parts: Sequence["_Part"], total: Sequence[Sequence[Header]]) -> Dynamic:
+    remark = "; ".join(part.ordered.remark for part in parts if part.ordered.remark)
+    made = acquisition.dynamic(
+        [part.series.uid for part in parts], total, complete=not any(part.ordered.missing for part in parts),
+        remark=remark,
+    )  # fmt: skip
+    early = _early(one) if _is_selection(parts[0].series) else None
+    if early is None or early >= len(total):
+        return made
+    late = made.late if made.late is not None and made.late > early else None
+    return replace(made, early=early, late=late)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One series that may be a phase, or phases, of an acquisition."""
+
+    series: SeriesRecord
+    ordered: order.Ordered
+
+    @property
+    def key(self) -> object:
+        """What the series of one acquisition share: their words but those for the phase, and their places."""
+        first = self.ordered.phases[0]
+        words = re.sub(r"[^a-z]", "", _PHASE_WORDS.sub("", self.series.description.lower()))
+        ends = [round(order.place_mm(h), 1) for h in (first[0], first[-1])] if self.ordered.positioned else []
+        return words, order.grid_key(first[0]), len(first), *ends
+
+    @property
+    def when(self) -> tuple[float, int, str]:
+        """Its place in time."""
+        start = order.start_s(self.ordered.phases[0])
+        return (float("inf") if start is None else start, self.series.number or 0, self.series.uid)
+
+
+def _part(series: SeriesRecord) -> _Part | None:
+    if series.modality != "MR" or not (_is_selection(series) or _role(series) == "other"):
+        return None
+    parts = order.order_series(series.headers)
+    if len(parts) != 1 or parts[0].slices < acquisition.FEWEST_SLICES:
+        return None
+    return _Part(series, parts[0])
+
+
+def _acquisitions(parts: Sequence[_Part]) -> list[Sequence[_Part]]:
+    """Parts on one grid in time order: together where at most one of them has several phases, else each by itself."""
+    several = [part for part in parts if len(part.ordered.phases) > 1]
+    if len(several) > 1 or any(_is_selection(part.series) for part in parts):
+        return [(part,) for part in parts]
+    distinct = {part.when[:2]: part for part in parts}
+    return [tuple(distinct.values())]
+
+
+def _is_selection(series: SeriesRecord) -> bool:
+    """Whether a series is the trial's own copy of the phases, the one that its maps were made from."""
+    return ANALYSIS in series.description.lower() and series.description.lower().endswith("original dce")
+
+
+def _early(one: StudyRecord) -> int | None:
+    """The early phase, from the name of the enhancement map: ``PE2`` was made from the second one after contrast."""
+    for series in one.series:
+        found = re.search(r": pe(\d)$", series.description.lower())
+        if found and _role(series) == "pe_map":
+            return int(found.group(1))
+    return None
 
 
 def recorded(one: StudyRecord) -> Recorded | None:
-    """The trial's analysis objects are not read."""
-    return None
+    """The trial's own selection of phases, its maps, and the thresholds that its objects name.
+
+    Its analysis masks hold flags in bits, not a tumour, and are not offered as masks.
+    """
+    source = next((series.uid for series in one.series if _is_selection(series)), "")
+    if not source:
+        return None
+    kinds = {"ser_map": "SER", "pe_map": "PE"}
+    found = [(kinds[role], series.uid) for series in one.series if (role := _role(series)) in kinds]
+    told = " ".join(_text(series.headers[0], "DerivationDescription") for series in one.series)
+    background, threshold = (pattern.search(told) for pattern in (_BACKGROUND, _THRESHOLD))
+    return Recorded(
+        source, float(threshold.group(1)) if threshold else None, float(background.group(1)) if background else None,
+        early=_early(one), maps=dict(found),
+    )  # fmt: skip
 
 
 def clinical(path: Path) -> Iterable[Fact]:

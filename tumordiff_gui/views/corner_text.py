@@ -100,7 +100,7 @@ def laterality(facts: dict[str, Any]) -> tuple[str, bool]:
     """The side in words, and whether it is only a hint (drawn with ``?``) or disputed."""
     side = str(facts.get("laterality") or "").upper()[:1]
     source = str(facts.get("laterality_source") or "").lower()
-    doubtful = any(word in source for word in ("hint", "disagree", "conflict", "geometry"))
+    doubtful = any(word in source for word in ("hint", "disagree", "conflict", "geometry", "position"))
     if side not in words.LATERALITY:
         return words.LATERALITY_UNKNOWN, True
     text = words.LATERALITY[side]

@@ -95,6 +95,9 @@ def test_values_are_rescaled_slice_by_slice(tmp_path: Path) -> None:
     assert volume.values.dtype == np.float32
 
 
+AXIAL = [1, 0, 0, 0, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("tags", "side"),
     [
@@ -102,7 +105,17 @@ def test_values_are_rescaled_slice_by_slice(tmp_path: Path) -> None:
         ({"ImageLaterality": "L", "Laterality": None}, ("L", "tag")),
         ({"Laterality": None, "ReceiveCoilName": "L_BREAST"}, ("L", "coil")),
         ({"Laterality": None}, ("R", "position")),
-        ({"Laterality": None, "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}, ("", "")),
+        ({"Laterality": None, "ImageOrientationPatient": AXIAL}, ("R", "position")),
+        ({"Laterality": None, "ImageOrientationPatient": AXIAL, "ImagePositionPatient": [-10, 0, 0]}, ("", "")),
+        (
+            {
+                "Laterality": None,
+                "ImageOrientationPatient": AXIAL,
+                "ImagePositionPatient": [-160, 0, 0],
+                "PixelSpacing": [10, 10],
+            },
+            ("B", "position"),
+        ),
     ],
 )
 def test_the_side_and_how_it_is_known(tmp_path: Path, tags: dict[str, Any], side: tuple[str, str]) -> None:

@@ -45,6 +45,15 @@ def test_a_gap_is_shown_for_collections_without_a_protocol():
     assert tree.missing_visits(gap) == ["T2"]
 
 
+def test_the_second_trial_counts_its_visits_from_0():
+    patient = replace(fakes.cohort()[0], collection="I-SPY 2 (ACRIN 6698)")
+    visits = tuple(replace(v, label=label) for v, label in zip(patient.visits, ("T0", "T1", "T3"), strict=False))
+    patient = replace(patient, visits=visits)
+    assert tree.missing_visits(patient) == ["T2"]
+    rows = tree.rows_of([patient]).children[0].children
+    assert [row.name.split(" ")[0] for row in rows] == ["T0", "T1", "T2", "T3"]
+
+
 def test_files_that_are_away_say_so():
     patient = fakes.cohort()[0]
     away = replace(patient.visits[0].series[0], present=False)

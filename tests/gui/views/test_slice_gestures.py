@@ -163,6 +163,7 @@ def test_the_side_is_shown_with_annotations_off_and_doubt_is_marked():
     found = corner_text.corners(view, 100, hide_names=False)
     assert (found.side, found.side_doubtful, found.top_left) == ("R BREAST", False, ())
     assert corner_text.laterality({"laterality": "L", "laterality_source": "geometry hint"}) == ("L BREAST ?", True)
+    assert corner_text.laterality({"laterality": "B", "laterality_source": "position"}) == ("BOTH BREASTS ?", True)
     assert corner_text.laterality({})[1] is True
 
 

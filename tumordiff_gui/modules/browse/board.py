@@ -187,7 +187,7 @@ class Board(QScrollArea):
         labels = {visit.label: visit for visit in patient.visits}
         columns = [(visit.label, visit) for visit in patient.visits]
         columns += [(label, None) for label in tree.missing_visits(patient) if label not in labels]
-        columns.sort(key=lambda pair: (tree.visit_number(pair[0]) is None, pair[0]))
+        columns.sort(key=lambda pair: tree.visit_order(pair[0]))
         row.addStretch(1)
         self._turns.run(self._columns(row, patient, columns))
         column.addLayout(row)

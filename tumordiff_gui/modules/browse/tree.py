@@ -19,7 +19,7 @@ from tumordiff_gui.theme import apply, icons, tokens
 KEY_ROLE = Qt.ItemDataRole.UserRole + 1
 ROW_ROLE = Qt.ItemDataRole.UserRole + 2
 DETAIL_ROLE = Qt.ItemDataRole.UserRole + 3
-PROTOCOL_VISITS = ("T1", "T2", "T3", "T4")
+PROTOCOLS = {"ISPY1": ("T1", "T2", "T3", "T4"), "ISPY2": ("T0", "T1", "T2", "T3")}
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -111,9 +111,10 @@ def missing_visits(patient: Any) -> list[str]:
     labels = [v.label for v in patient.visits if re.fullmatch(r"T\d", v.label)]
     if not labels:
         return []
-    protocol = PROTOCOL_VISITS if "ISPY" in patient.collection.upper().replace("-", "").replace(" ", "") else ()
-    last = max(int(label[1]) for label in labels)
-    expected = protocol or tuple(f"T{n}" for n in range(1, last + 1))
+    named = patient.collection.upper().replace("-", "").replace(" ", "")
+    protocol = next((visits for name, visits in PROTOCOLS.items() if name in named), None)
+    known = [int(label[1]) for label in labels]
+    expected = protocol or tuple(f"T{n}" for n in range(min(1, *known), max(known) + 1))
     return [label for label in expected if label not in labels]
 
 
@@ -218,8 +219,12 @@ def _missing_row(patient: Any, label: str) -> Row:
 
 
 def _visit_order(row: Row) -> tuple[int, str]:
-    label = row.name.split(" ")[0]
-    return (int(label[1:]) if re.fullmatch(r"T\d+", label) else 99, row.name)
+    return visit_order(row.name.split(" ")[0], row.name)
+
+
+def visit_order(label: str, name: str = "") -> tuple[int, str]:
+    """What visits are sorted by: their number where the label is one, then their name."""
+    return (int(label[1:]) if re.fullmatch(r"T\d+", label) else 99, name or label)
 
 
 def visit_number(label: str) -> int | None:
