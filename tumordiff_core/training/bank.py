@@ -19,7 +19,7 @@ from tumordiff_core.training import uptake
 from tumordiff_core.training.chance import Chance
 from tumordiff_core.training.datasets import Mix, Stack, is_beside, neighbours_kept
 
-LARGEST_BANK = 400_000_000
+LARGEST_BANK = 200_000_000
 """Pixels kept at once; of more data, other stacks are read at each ``renew``."""
 
 SMALLEST, LARGEST = 0.5, 2.2
