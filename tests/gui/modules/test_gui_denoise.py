@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QApplication, QPushButton, QStyle, QStyleOptionSli
 
 from tests.gui import fakes
 from tests.gui.hands import drag, move, wheel
-from tumordiff_core import model_cards
+from tumordiff_core import explanations, model_cards
 from tumordiff_core.jobs import events
 from tumordiff_core.jobs import folder as jobfolder
 from tumordiff_gui.background.jobs import Jobs
@@ -697,3 +697,93 @@ def test_the_models_own_doubt_stands_among_the_figures_with_its_legend(
     assert said.level == "warning" and "+0.05, -0.12" in said.text and "102 %" in said.text
     denoise.show_phase(0)
     qtbot.waitUntil(lambda: not any("demands" in s.text for s in denoise.showing.said), timeout=PATIENCE_MS)
+
+
+# what a result keeps about itself
+
+SPECTRUM = {"cycles_per_pixel": [0.1, 0.3], "measured": [2.0, 1.0], "predicted": [2.0, 1.1], "worst_db": -0.4}
+
+
+def explained_result(folder: Path) -> Path:
+    """A result that keeps the pixel at slice 5, row 40, column 33 of post 1, and the chain of that slice."""
+    fakes.make_result(folder, doubt=[{}, {"residual_spectrum": SPECTRUM}, {}])
+    weights = np.zeros((1, 31, 31), np.float32)
+    weights[0, 15, 15] = 0.8
+    row = {"phase": 1, "slice": 5, "row": 40, "column": 33, "model": "small-2", "names": ["this slice"],
+           "offsets": [0], "share": [1.0], "total": 0.8, "width_px": 2.5, "with_features": True}  # fmt: skip
+    maps = {"npy": weights, "attention": np.ones(fakes.SHAPE[1:]), "features": np.ones((2, 6, 5), np.float32)}
+    images = np.repeat(fakes.breast(1)[5][None].astype(np.float32), 3, axis=0)
+    chain = {"phase": 1, "slice": 5, "model": "small-2", "t": [90.0, 45.0, 0.0], "sigma": [9.0, 4.0, 0.0],
+             "change": [0.0, 3.0]}  # fmt: skip
+    explanations.write(
+        folder, [explanations.stored(folder, row, maps)], [explanations.stored(folder, chain, {"npy": images})]
+    )
+    return folder
+
+
+def test_an_opened_result_brings_its_explanation_without_asking(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    show_result(wiring, denoise, qtbot, explained_result(home / "r" / "result"))
+    denoise.change_layout("explain")
+    qtbot.waitUntil(lambda: view(denoise, "filter").picture is not None, timeout=PATIENCE_MS)
+    assert view(denoise, "original").index == (5, 40, 33)
+    text = denoise.showing.explained.text.text()
+    assert "Slice 6, row 41, column 34" in text and "2.5 pixels" in text
+    assert "Curves: how much was taken away" in text
+    measured, predicted = denoise.showing.explained.spectrum._lines
+    assert measured.points[0] == (0.1, pytest.approx(0.0)) and predicted.dashed
+    assert any("-0.4 dB at most: as noise would" in said.text for said in denoise.showing.said)
+    assert asked(wiring, "explain") == []
+    denoise.change_layout("steps")
+    qtbot.waitUntil(lambda: "t 90" in denoise.showing.strip.readouts["reverse"].text(), timeout=PATIENCE_MS)
+    assert [body["model"] for body in asked(wiring, "chain")] in ([], ["paper-1"])
+
+
+def test_another_pixel_is_asked_about_and_kept_with_the_result(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    folder = explained_result(home / "r" / "result")
+    show_result(wiring, denoise, qtbot, folder)
+    denoise.change_layout("explain")
+    QApplication.processEvents()
+    click_pixel(wiring, "original", 20, 30)
+    qtbot.waitUntil(lambda: "row 21" in denoise.showing.explained.text.text(), timeout=PATIENCE_MS)
+    body = asked(wiring, "explain")[-1]
+    assert (body["result"], body["phase"]) == (str(folder), 1)
+    denoise.controls.form.set({"seed": 5})
+    denoise._refresh()
+    click_pixel(wiring, "original", 22, 30)
+    qtbot.waitUntil(lambda: "row 23" in denoise.showing.explained.text.text(), timeout=PATIENCE_MS)
+    assert "result" not in asked(wiring, "explain")[-1]
+
+
+def test_a_result_whose_series_is_gone_still_explains_what_it_keeps(
+    wiring: Any, denoise: Any, qtbot: Any, home: Path
+):
+    folder = explained_result(home / "r" / "result")
+    wiring.context.warm.failing_ops["phase"] = "the disk is away; a connected disk was expected; connect it"
+    wiring.context.desk.choose_result(folder)
+    qtbot.waitUntil(lambda: denoise.showing.chosen.result is not None, timeout=PATIENCE_MS)
+    denoise.showing.chosen.files = None
+    denoise.change_layout("explain")
+    qtbot.waitUntil(lambda: view(denoise, "filter").picture is not None, timeout=PATIENCE_MS)
+    denoise.showing.chosen.files = None
+    denoise.showing.explain_at((5, 50, 30))
+    assert "not at hand" in denoise.showing.explained.text.text()
+    assert view(denoise, "filter").picture is None
+
+
+def test_a_broken_explanation_is_none_and_the_pixel_is_asked_about(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    folder = explained_result(home / "r" / "result")
+    (folder / "explained" / "explained.json").write_text("{")
+    show_result(wiring, denoise, qtbot, folder)
+    denoise.change_layout("explain")
+    assert "Click a pixel" in denoise.showing.explained.text.text()
+
+
+def test_an_answer_that_could_not_be_kept_says_so(wiring: Any, explained: Any, qtbot: Any):
+    whole = wiring.context.warm.explain
+
+    def unkept(body: dict[str, Any]) -> dict[str, Any]:
+        return {**whole(body), "not_kept": "no space"}
+
+    wiring.context.warm.explain = unkept
+    click_pixel(wiring, "original", 50, 33)
+    qtbot.waitUntil(lambda: "no space" in explained.showing.explained.text.text(), timeout=PATIENCE_MS)

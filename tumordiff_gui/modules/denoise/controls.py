@@ -32,7 +32,7 @@ from tumordiff_gui.modules.denoise import strings
 from tumordiff_gui.modules.denoise.findings import Said
 from tumordiff_gui.theme import apply, icons
 
-FORM_FIELDS = ("sigma", "uncertainty", "samples", "seed")
+FORM_FIELDS = ("sigma", "uncertainty", "alarms", "explanation", "samples", "seed")
 STRENGTH_PARTS = 100
 LAYOUTS = (
     ("compare", strings.COMPARE, strings.COMPARE_HINT, "view-grid-outline"),

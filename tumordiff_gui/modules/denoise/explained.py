@@ -1,6 +1,7 @@
 """The strip under the explained pixel: how much each slice counts, what it means, what the network reacts to."""
 
 import html
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tumordiff_gui.modules.denoise import strings
 from tumordiff_gui.modules.denoise.previews import Explanation
 from tumordiff_gui.theme import apply, maps
 from tumordiff_gui.views.corner_text import number
+from tumordiff_gui.views.curve import Curve, Line
 
 BAR_PX, NAME_PX, SHARE_PX = 20, 78, 48
 MAPS_ACROSS = 4
@@ -56,6 +58,9 @@ class Explained(QWidget):
         self.text.setTextFormat(Qt.TextFormat.RichText)
         scroll.setWidget(self.text)
         row.addWidget(scroll, 4)
+        self.spectrum = Curve(strings.SPECTRUM_TITLE, strings.SPECTRUM_X, empty=strings.SPECTRUM_EMPTY)
+        self.spectrum.setToolTip(strings.SPECTRUM_LEGEND)
+        row.addWidget(self.spectrum, 3)
         self.ask = QPushButton(strings.SHOW_FEATURES)
         self.ask.setToolTip(strings.FEATURES_LEGEND)
         self.ask.clicked.connect(self.features_wanted)
@@ -64,6 +69,11 @@ class Explained(QWidget):
         right.addWidget(self.maps, 1)
         row.addLayout(right, 3)
         self.say(strings.EXPLAIN_EMPTY)
+
+    def show_spectrum(self, spectrum: dict[str, Any]) -> None:
+        """The residual's spectrum against the predicted one; hidden where neither is known."""
+        self.spectrum.setVisible(bool(spectrum))
+        self.spectrum.set_lines(spectrum_lines(spectrum))
 
     def say(self, sentence: str) -> None:
         """No explanation: why, or what to do."""
@@ -87,6 +97,19 @@ def _paragraphs(sentences: list[str]) -> str:
     return "".join(f'<p style="margin: 0 0 5px 0">{html.escape(text, quote=False)}</p>' for text in sentences)
 
 
+def spectrum_lines(spectrum: dict[str, Any]) -> list[Line]:
+    """Measured and predicted power in dB of the largest predicted one, over cycles per pixel."""
+    if not spectrum:
+        return []
+    most, lines = max(*spectrum["predicted"], 1e-12), []
+    known = (("measured", strings.SPECTRUM_MEASURED, "accent"), ("predicted", strings.SPECTRUM_PREDICTED, "secondary"))
+    for name, title, colour in known:
+        pairs = zip(spectrum["cycles_per_pixel"], spectrum[name], strict=True)
+        points = tuple((f, 10 * math.log10(power / most)) for f, power in pairs if power > 0)
+        lines.append(Line(title, points, colour, dashed=name == "predicted", dots=True))
+    return lines
+
+
 def sentences_of(found: Explanation, pixel: str, pixel_mm: float) -> list[str]:
     """What an explanation says to a reader, one sentence each; ``pixel`` is the sentence that names the place."""
     if not np.any(found.weights):
@@ -100,6 +123,8 @@ def sentences_of(found: Explanation, pixel: str, pixel_mm: float) -> list[str]:
     said.append(strings.NO_ATTENTION if found.attention is None else strings.ATTENTION_LEGEND)
     if found.features is not None:
         said.append(strings.FEATURES_LEGEND if len(found.features) else strings.NO_FEATURES)
+    if found.not_kept:
+        said.append(strings.NOT_KEPT.format(why=found.not_kept))
     return said
 
 

@@ -15,6 +15,8 @@ MOST_LINKS = 12
 POWER_TOLERANCE, LAG1_TOLERANCE = 0.10, 0.05
 """How much more power, and how much more correlation, a residual may have than a posterior mean's must have."""
 
+SPECTRUM_TOLERANCE_DB = 1.0
+
 
 @dataclass(frozen=True)
 class Said:
@@ -86,7 +88,7 @@ def _doubt(record: Record, phase: int) -> list[Said]:
     """What the model itself expects to have gained, where the job asked it."""
     gain = expected_gain(record, phase)
     said = [] if gain is None else [Said(strings.DOUBT_SENTENCE.format(gain=strings.DB.format(value=gain)))]
-    return [*said, *_demanded(doubt_of(record, phase))]
+    return [*said, *_demanded(doubt_of(record, phase)), *_spread_over_frequencies(spectrum_of(record, phase))]
 
 
 def doubt_of(record: Record, phase: int) -> dict[str, Any]:
@@ -115,6 +117,22 @@ def _demanded(row: dict[str, Any]) -> list[Said]:
         verdict=strings.DEMAND_MET if met else strings.DEMAND_MISSED,
     )  # fmt: skip
     return [Said(text, "good" if met else "warning")]
+
+
+def spectrum_of(record: Record, phase: int) -> dict[str, Any]:
+    """The residual's spectrum and the predicted one, empty where the job did not ask."""
+    return dict(doubt_of(record, phase).get("residual_spectrum") or {})
+
+
+def _spread_over_frequencies(spectrum: dict[str, Any]) -> list[Said]:
+    worst = spectrum.get("worst_db")
+    if worst is None:
+        return []
+    met = abs(float(worst)) <= SPECTRUM_TOLERANCE_DB
+    text = strings.SPECTRUM_SENTENCE.format(
+        worst=strings.GAIN.format(value=float(worst)), verdict=strings.SPECTRUM_MET if met else strings.SPECTRUM_MISSED
+    )
+    return [Said(text, "good" if met else "note")]
 
 
 def _findings(record: Record, phase: int) -> list[Said]:

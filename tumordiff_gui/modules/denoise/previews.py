@@ -184,6 +184,7 @@ class Explanation:
         nothing = np.zeros((0, 1, 1), np.float32)
         known = _loaded(reply.get("features"))
         self.features = (nothing if known is None else known) if features else None
+        self.not_kept = str(reply.get("not_kept") or "")
 
 
 def _loaded(place: Any) -> npt.NDArray[Any] | None:
@@ -196,9 +197,11 @@ class Explanations(QObject):
     Signals
     -------
     changed : one is asked for, has come or failed; ask ``found``, ``waiting`` and ``trouble``
+    added : one was kept with its result
     """
 
     changed = Signal()
+    added = Signal()
 
     def __init__(self, warm: Warm, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -219,9 +222,18 @@ class Explanations(QObject):
         self._key, self._request, self.found, self.trouble, self.details = (), None, None, "", ""
         self.changed.emit()
 
+    def show(self, found: Explanation) -> None:
+        """Show one that is known; nothing is asked."""
+        if found is self.found:
+            return
+        if self._request is not None:
+            self._request.cancel()
+        self._key, self._request, self.found, self.trouble, self.details = (), None, found, "", ""
+        self.changed.emit()
+
     def want(self, source: Source, pixel: tuple[int, int, int], model: str, *, sigma: float | None,
-             features: bool = False) -> None:  # fmt: skip
-        """Ask about a pixel (slice, row, column), unless it was asked already."""
+             features: bool = False, keep: tuple[Path, int] | None = None) -> None:  # fmt: skip
+        """Ask about a pixel (slice, row, column), unless it was asked already; ``keep``: with a result, for a phase."""
         key = (source, pixel, model, sigma, features)
         if key == self._key:
             return
@@ -237,6 +249,8 @@ class Explanations(QObject):
                 self.found = Explanation(reply, pixel, features=features)
             except (OSError, ValueError, KeyError) as error:
                 self.trouble, self.details = str(error), repr(error)
+            if keep is not None:
+                self.added.emit()
             self.changed.emit()
 
         def failed(sentence: str, details: str) -> None:
@@ -250,6 +264,8 @@ class Explanations(QObject):
         }  # fmt: skip
         if sigma is not None:
             body["sigma"] = sigma
+        if keep is not None:
+            body["result"], body["phase"] = str(keep[0]), keep[1]
         self._request = self._warm.ask(SERVICE, body, answered, failed, key="explain", first=True)
         self.changed.emit()
 

@@ -17,6 +17,7 @@ from tumordiff_gui.modules.denoise.composing import Source
 from tumordiff_gui.modules.denoise.explained import Explained, sentences_of
 from tumordiff_gui.modules.denoise.figures import Figures
 from tumordiff_gui.modules.denoise.findings import Said
+from tumordiff_gui.modules.denoise.kept import KeptExplanation
 from tumordiff_gui.modules.denoise.previews import (
     CHAIN_STEPS,
     Chain,
@@ -117,6 +118,7 @@ class Showing(QObject):
         self.chains = Chains(context.warm, self)
         self.measures = Measures(context.warm, self)
         self.explanations = Explanations(context.warm, self)
+        self.kept = KeptExplanation()
         self._preview_timer = self._timer(PREVIEW_AFTER_MS, self._want_previews)
         self._chain_timer = self._timer(CHAIN_AFTER_MS, self._want_chains)
         self.views["original"].changed.connect(self._view_changed)
@@ -128,6 +130,7 @@ class Showing(QObject):
         self.measures.changed.connect(self._show_figures)
         self.figures.slice_wanted.connect(lambda index: self.views["original"].go_to_slice(index))
         self.strip.moved.connect(self._steps_moved)
+        self.explanations.added.connect(self.kept.read_again)
         self.explanations.changed.connect(self._show_explained)
         self.explained.features_wanted.connect(self._want_features)
         self.explained.image_wanted.connect(self._show_image)
@@ -226,6 +229,7 @@ class Showing(QObject):
             self._tell([])
             return
         self.previews.aim(chosen.files, source.picture.geometry.shape, chosen.sigma)
+        self.kept.aim(None if chosen.result is None or chosen.stale else chosen.result.folder)
         known = chosen.truth is not None
         self._put("original", source.picture, title=strings.NOISY if known else strings.ORIGINAL)
         self._put("truth", composing.truth(source, chosen.truth) if known else None, title=strings.TRUTH)
@@ -312,7 +316,7 @@ class Showing(QObject):
         codes = {str(f.get("code")) for f in chosen.result.record.findings} if chosen.result is not None else set()
         if chosen.result is None:
             badges.append(strings.PREVIEW_BADGE)
-        if codes & {"denoise.out_of_range", "export.out_of_range"} or (chosen.result is None and self.out_of_range()):
+        if codes & OUT_CODES or (chosen.result is None and self.out_of_range()):
             badges.append(strings.OUT_BADGE)
         if model is not None and not evaluated(model.card):
             badges.append(strings.UNEVALUATED_BADGE)
@@ -416,14 +420,24 @@ class Showing(QObject):
         if self.arrangement != "steps" or chosen.files is None or index is None or not self.active:
             return
         for model in (chosen.ours, chosen.paper):
-            if model:
+            if model and self._kept_chain(model) is None:
                 self.chains.want(
                     chosen.files, index, model, self.strip.direction, sigma=chosen.sigma,
                     truth=chosen.truth_file or "", seed=chosen.seed,
                 )  # fmt: skip
 
+    def _kept_chain(self, model: str) -> Chain | None:
+        """The chain that the result keeps; it knows no truth, so it is left where images can be scored."""
+        index, result = self.slice_index, self.chosen.result
+        own = result is not None and model == result.record.model.get("name")
+        if not own or index is None or self.strip.direction != "reverse" or self.chosen.truth_file:
+            return None
+        return self.kept.chain(self.chosen.phase, index)
+
     def _chain(self, model: str) -> Chain | None:
-        index = self.slice_index
+        index, kept = self.slice_index, self._kept_chain(model)
+        if kept is not None:
+            return kept
         if self.chosen.files is None or index is None or not model:
             return None
         return self.chains.of(self.chosen.files, index, model, self.strip.direction)
@@ -464,21 +478,42 @@ class Showing(QObject):
             return
         shape = source.picture.geometry.shape
         k, row, column = (min(max(i, 0), n - 1) for i, n in zip(index, shape, strict=True))
-        self.pixel = (k, row, column)
+        self._go_to((k, row, column))
+        self._want_explanation()
+
+    def _go_to(self, pixel: tuple[int, int, int]) -> None:
+        self.pixel = pixel
+        k, row, column = pixel
         self.views["original"].go_to_index((float(k), float(row), float(column)))
         for name in ("original", "denoised"):
             self.views[name].set(crosshair=True)
-        self._want_explanation()
 
     def _want_features(self) -> None:
         self._features = True
         self._want_explanation()
 
     def _want_explanation(self) -> None:
-        chosen, pixel = self.chosen, self.pixel
-        if self.arrangement != "explain" or pixel is None or chosen.files is None or not chosen.model:
+        """Show what the result keeps about the pixel, at first the one explained last; else ask."""
+        chosen = self.chosen
+        if self.arrangement != "explain":
             return
-        self.explanations.want(chosen.files, pixel, chosen.model, sigma=chosen.sigma, features=self._features)
+        if self.pixel is None:
+            last = self.kept.last_place(chosen.phase)
+            if last is None:
+                return
+            self._go_to(last)
+        pixel = self.pixel
+        assert pixel is not None
+        known = self.kept.pixel(chosen.phase, pixel, features=self._features)
+        if known is not None:
+            self.explanations.show(known)
+        elif chosen.files is not None and chosen.model:
+            keep = None if self.kept.folder is None else (self.kept.folder, chosen.phase)
+            self.explanations.want(
+                chosen.files, pixel, chosen.model, sigma=chosen.sigma, features=self._features, keep=keep
+            )  # fmt: skip
+        elif self.explanations.found is not None:
+            self.explanations.forget()
 
     def _show_explained(self) -> None:
         """The filter, where the network looked, the shares and what all of it means."""
@@ -487,6 +522,9 @@ class Showing(QObject):
             self.views["denoised"].set(overlays=())
             return
         waiting = strings.EXPLAIN_LOADING if self.explanations.waiting else ""
+        record = None if self.chosen.result is None else self.chosen.result.record
+        spectrum = {} if record is None else findings.spectrum_of(record, self.chosen.phase)
+        self.explained.show_spectrum(spectrum)
         if found is None:
             fields = {"trouble": self.explanations.trouble, "details": self.explanations.details}
             self._put("filter", None, title=strings.FILTER_EMPTY, loading=waiting, **fields)
@@ -504,6 +542,8 @@ class Showing(QObject):
         ]  # fmt: skip
         spacing = source.picture.geometry.spacing_mm
         sentences = sentences_of(found, self._pixel_sentence(source, found), (spacing[1] + spacing[2]) / 2)
+        if spectrum:
+            sentences.append(strings.SPECTRUM_LEGEND)
         self.explained.tell(found, sentences, shown)
         self._filter_changed()
 

@@ -110,6 +110,10 @@ RESIDUAL_DEMAND = (
     "{lag1:+.2f}, {expected:+.2f} was demanded: {verdict}."
 )
 DEMAND_MET, DEMAND_MISSED = "it looks like noise", "structure may have gone with the noise, look at the residual"
+SPECTRUM_SENTENCE = (
+    "From coarse to fine, what was taken away differs from the predicted noise by {worst} at most: {verdict}."
+)
+SPECTRUM_MET, SPECTRUM_MISSED = "as noise would", "more than 1 dB, so the noise is not quite what the model assumes"
 FTV_NONE = "No tumour volume: three phases were expected."
 DOUBT_SENTENCE = "Expected gain {gain} over the acquired phase, by the model's own account and without a reference."
 PUBLISHED = "Published volume: {value}."
@@ -175,6 +179,14 @@ ATTENTION_LEGEND = "Attention (colours over the denoised picture): where else th
 NO_ATTENTION = "This network has no attention: it looks at the neighbourhood only."
 SHOW_FEATURES = "Show feature maps"
 FEATURES_LEGEND = "Feature maps: what the network's deepest layer reacts to in this slice, bright where it does."
+SPECTRUM_TITLE, SPECTRUM_X = "Taken away (dB)", "coarse to fine, cycles per pixel"
+SPECTRUM_MEASURED, SPECTRUM_PREDICTED = "measured", "predicted"
+SPECTRUM_EMPTY = "The spectrum of what was taken away comes with a result that was run with uncertainty."
+SPECTRUM_LEGEND = (
+    "Curves: how much was taken away of coarse (left) and fine (right) detail, against what noise alone predicts; they "
+    "should meet, except at the far left where anatomy lies."
+)
+NOT_KEPT = "This answer could not be kept with the result: {why}."
 NO_FEATURES = "This network has no feature maps to show."
 
 STRESS = "Stress test…"
