@@ -27,6 +27,7 @@ from tumordiff_core.catalogue import archives, database, importing, queries
 from tumordiff_core.catalogue.doubtful import DoubtfulReader
 from tumordiff_core.errors import InputError
 from tumordiff_core.progress import Progress
+from tumordiff_core.tasks import reader
 
 Maker = Callable[[Path, bytes], Any]
 
@@ -197,6 +198,62 @@ def test_an_odd_file_is_indexed(home: Path, disk: Path, tmp_path: Path, row: str
     assert not any(Path(home).rglob("x")), "an identifier was used as a path"
 
 
+@pytest.mark.parametrize(
+    ("modality", "class_uid", "role"),
+    [
+        ("SR", "1.2.840.10008.5.1.4.1.1.88.33", "report"), ("PR", "1.2.840.10008.5.1.4.1.1.11.1", "report"),
+        ("KO", "1.2.840.10008.5.1.4.1.1.88.59", "report"), ("RTSTRUCT", "1.2.840.10008.5.1.4.1.1.481.3", "other"),
+    ],
+)  # fmt: skip
+def test_23_objects_without_pixels_are_listed_and_not_opened(
+    home: Path, disk: Path, modality: str, class_uid: str, role: str
+):
+    data = dicom_base.base(series=modality, number=9)
+    data.Modality, data.SOPClassUID = modality, class_uid
+    for keyword in ("PixelData", "Rows", "Columns", "PixelSpacing", "ImagePositionPatient"):
+        delattr(data, keyword)
+    dicom_base.save(data, disk / "object.dcm")
+    assert index(disk).indexed == 2
+    listed = {s.modality: s for s in queries.tree()[0].visits[0].series}
+    assert (listed[modality].role, listed[modality].phases) == (role, ()) and listed["MR"].phases
+    with pytest.raises(InputError, match="phase 1"):
+        reader.handle({"op": "phase", "series_uid": listed[modality].uid, "phase": 0})
+
+
+def test_45_a_mosaic_is_listed_by_its_slices(home: Path, disk: Path):
+    values = [mosaic_file(disk / "mosaic" / f"{n}.dcm", n) for n in range(3)]
+    assert index(disk).indexed == 4
+    listed = next(s for s in queries.tree()[0].visits[0].series if s.description == "mosaic")
+    assert [(p.label, p.slices) for p in listed.phases] == [("part 1", 7), ("part 2", 7), ("part 3", 7)]
+    for phase in range(3):
+        reply = reader.handle({"op": "phase", "series_uid": listed.uid, "phase": phase})
+        np.testing.assert_array_equal(np.load(reply["npy"]), values[phase])
+
+
+def mosaic_file(path: Path, number: int) -> np.ndarray:
+    """Seven slices as tiles of one picture; their values [slice, row, column]."""
+    tiles = np.stack([dicom_base.slice_values(number, k) for k in range(7)])
+    rows, columns = tiles.shape[1:]
+    picture = np.zeros((3 * rows, 3 * columns), dtype=np.int16)
+    for k, tile in enumerate(tiles):
+        picture[k // 3 * rows :, k % 3 * columns :][:rows, :columns] = tile
+    data = dicom_base.base(series="mosaic", number=8, phase=number, description="mosaic")
+    data.ImageType, data.InstanceNumber = ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"], number + 1
+    data.Rows, data.Columns, data.PixelData = 3 * rows, 3 * columns, picture.tobytes()
+    data.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0A, "US", 7)
+    dicom_base.save(data, path)
+    return tiles
+
+
+def test_48_a_date_with_points_is_a_date(home: Path, disk: Path):
+    content = (disk / "good.dcm").read_bytes()
+    at = element_at(content, 0x0008, 0x0020)
+    dated = content[:at] + struct.pack("<HH2sH", 8, 0x20, b"DA", 10) + b"2020.01.02" + content[at + 16 :]
+    (disk / "good.dcm").write_bytes(dated)
+    assert index(disk).indexed == 1
+    assert str(queries.tree()[0].visits[0].study_date) == "2020-01-02"
+
+
 def test_50_deep_nesting_does_not_end_the_import(home: Path, disk: Path, tmp_path: Path):
     deep = insert_before(base_bytes(tmp_path), 0x0010, 0x0010, nested(5000))
     (disk / "deep.dcm").write_bytes(deep)
@@ -295,6 +352,28 @@ def test_52_passwords_damage_and_gzip(home: Path, disk: Path, tmp_path: Path):
     assert not list((home / "cache" / "archives").rglob(".*partial*"))
 
 
+def test_52_absolute_and_equal_names_and_the_limit_of_all(
+    home: Path, disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    place = tmp_path / "names.zip"
+    with warnings.catch_warnings(), zipfile.ZipFile(place, "w") as packed:
+        warnings.simplefilter("ignore", UserWarning)
+        packed.writestr("/outside/a.dcm", (disk / "good.dcm").read_bytes())
+        packed.writestr("C:\\a.dcm", dicom_base.save(dicom_base.base(series="good"), tmp_path / "b").read_bytes())
+        packed.writestr("same.txt", "one")
+        packed.writestr("same.txt", "two")
+    report = index(place)
+    assert (report.indexed, report.skipped) == (2, 2) and not Path("/outside").exists()
+    limit = len((disk / "good.dcm").read_bytes()) + 100
+    monkeypatch.setattr(archives, "LARGEST_TOTAL", limit)
+    monkeypatch.setattr(archives, "FREE_OF_RATIO", limit)
+    twice = tmp_path / "twice.zip"
+    with zipfile.ZipFile(twice, "w") as packed:
+        for name in ("a.dcm", "b.dcm"):
+            packed.writestr(name, (disk / "good.dcm").read_bytes())
+    assert [skip.code for skip in index(twice).skips] == ["archive.bomb"]
+
+
 def test_51_a_dicomdir_reports_what_is_missing(home: Path, disk: Path):
     from pydicom.fileset import FileSet
 
@@ -325,6 +404,35 @@ def test_53_loops_pipes_sockets_and_unreadable_folders(home: Path, disk: Path):
     report = index(disk)
     assert report.indexed == 1 and report.skipped == 3 and report.seen == 4
     assert {skip.code for skip in report.skips} == {"dicom.unreadable"}
+
+
+def test_53_devices_are_no_files(home: Path, disk: Path):
+    (disk / "endless.dcm").symlink_to("/dev/zero")
+    (disk / "nothing.dcm").symlink_to("/dev/null")
+    report = index(disk)
+    assert report.indexed == 1 and {skip.code for skip in report.skips} == {"dicom.unreadable"}
+
+
+def test_53_a_file_that_changes_during_the_import_is_read_again_by_the_next(
+    home: Path, disk: Path, monkeypatch: pytest.MonkeyPatch
+):
+    good, real = disk / "good.dcm", importing.scanning.read_header
+
+    def change_then_read(path: Path, **names: Any) -> dict[str, Any]:
+        found = real(path, **names)
+        data = pydicom.dcmread(path)
+        data.SeriesDescription = "changed meanwhile"
+        data.save_as(path)
+        return found
+
+    with monkeypatch.context() as during:
+        during.setattr(importing.scanning, "read_header", change_then_read)
+        assert index(disk).indexed == 1
+    (series,) = queries.tree()[0].visits[0].series
+    assert queries.phase_files(series.uid, 0)[0].size < good.stat().st_size
+    index(disk)
+    (series,) = queries.tree()[0].visits[0].series
+    assert series.files == 1 and queries.phase_files(series.uid, 0)[0].size == good.stat().st_size
 
 
 def test_53_a_folder_that_cannot_be_read_is_reported(home: Path, disk: Path, monkeypatch: pytest.MonkeyPatch):

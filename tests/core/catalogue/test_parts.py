@@ -45,6 +45,7 @@ def test_three_planes_are_three_parts_with_their_planes(home: Path, tmp_path: Pa
         ("part 1 sagittal", 3), ("part 2 axial", 3), ("part 3 coronal", 3),
     ]  # fmt: skip
     assert found.remark == InputError("series.parts", count=3).sentence
+    assert found.role == "localizer"
     for part in range(3):
         values, record = opened(found.uid, part)
         np.testing.assert_array_equal(values[0], dicom_base.slice_values(0, 3 * part))

@@ -568,6 +568,9 @@ def lookup_table(data: Dataset, k: int) -> None:
 
 case(42, "a table instead of a slope", "refuse", "dicom.modality_lut", "values by a table")(series(lookup_table))
 case(42, "an empty table", "read", check=all_good)(series(lambda data, k: lookup_table(data, 0)))
+case(42, "another unit of the rescale", "read", check=all_good)(
+    series(lambda data, k: data.update({"RescaleSlope": 1, "RescaleIntercept": 0, "RescaleType": "OD"}))
+)
 case(42, "no intercept", "read", check=good)(with_tags(RescaleSlope=2))
 
 
