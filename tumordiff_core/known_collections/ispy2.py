@@ -152,15 +152,31 @@ def phases(one: StudyRecord) -> list[Dynamic]:
         for together in _acquisitions(sorted(parts, key=lambda part: part.when)):
             total = [phase for part in together for phase in part.ordered.phases]
             if len(total) >= (2 if len(together) == 1 else FEWEST_OVER_SERIES):
-                found.append(_dynamic(one, together, total))
-    return found
+                found.append((together, total, _dynamic(one, together, total)))
+    return [_timed(one, *each, [dynamic for *_, dynamic in found]) for each in found]
 
 
-def _dynamic(one: StudyRecord, parts: Sequence["_Part"], total: Sequence[Sequence[Header]]) -> Dynamic:
+def _timed(
+    one: StudyRecord, parts: Sequence["_Part"], total: Sequence[Sequence[Header]], made: Dynamic,
+    others: Sequence[Dynamic],
+) -> Dynamic:  # fmt: skip
+    """The trial's selection with the seconds of the acquisition that it was taken from: its own times all repeat."""
+    if not _is_selection(parts[0].series) or any(phase.effective_s is not None for phase in made.phases):
+        return made
+    timed = [
+        seconds for other in others
+        if len(other.phases) == len(made.phases) and None not in (seconds := [p.effective_s for p in other.phases])
+    ]  # fmt: skip
+    return _dynamic(one, parts, total, [s for s in timed[0] if s is not None]) if len(timed) == 1 else made
+
+
+def _dynamic(
+    one: StudyRecord, parts: Sequence["_Part"], total: Sequence[Sequence[Header]], effective_s: Sequence[float] = ()
+) -> Dynamic:
     remark = "; ".join(part.ordered.remark for part in parts if part.ordered.remark)
     made = acquisition.dynamic(
         [part.series.uid for part in parts], total, complete=not any(part.ordered.missing for part in parts),
-        remark=remark,
+        effective_s=effective_s, remark=remark,
     )  # fmt: skip
     early = _early(one) if _is_selection(parts[0].series) else None
     if early is None or early >= len(total):

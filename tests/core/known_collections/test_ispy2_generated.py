@@ -92,14 +92,15 @@ def test_the_trials_selection_is_told_apart_by_temporal_position_and_is_the_sour
     assert [named(patient, words).role for words in ("original DCE", ": SER", ": PE2")] == [
         "dynamic", "ser_map", "pe_map",
     ]  # fmt: skip
-    assert [p.slices for p in selected.phases] == [10] * 7
+    assert [(p.label, p.slices) for p in selected.phases] == [("pre", 10), *((f"post {n}", 10) for n in range(1, 7))]
+    assert [p.effective_s for p in selected.phases] == [-105.0, *(45.0 + 90 * n for n in range(6))]
     for phase in range(7):
         values, facts = opened(selected.uid, phase)
         for k in range(10):
             np.testing.assert_array_equal(values[k], ispy2_study.values_of(phase, k))
         assert facts["laterality"] == side
     found = queries.dynamic(uid)
-    assert found is not None and found.series_uids == (selected.uid,) and found.early == 2
+    assert found is not None and found.series_uids == (selected.uid,) and (found.early, found.late) == (2, 5)
     recorded = queries.recorded(uid)
     assert recorded is not None and set(recorded.maps) == {"SER", "PE"} and recorded.masks == {}
     assert (recorded.pe_threshold_percent, recorded.pre_contrast_threshold) == (70.0, 47.0)
