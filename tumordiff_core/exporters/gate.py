@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     Figures = Mapping[str, Any]
 
 SD = 1.64
-"""The 90 % interval of what one more dose of noise does (of a volume: its spread and its bias together)."""
-VOLUME_PERCENT = 1.0
-"""A volume may always move this much: comparing integers or their continuous values alone moves it by 1.1 %."""
+"""The 90 % interval of what one more dose of noise does."""
+LEAST_PERCENT = 1.0
+"""What a volume without a doubt of its own may move."""
 SLACK = 1.1
 """One more dose of noise reclassifies a little less than the first one did; shares may be a tenth larger."""
 RIM_PERCENT = 5.0
@@ -92,9 +92,12 @@ def _lesion(record: "Record", gate: "Figures") -> list[Finding]:
 
 
 def _volume(gate: "Figures") -> list[Finding]:
+    from tumordiff_core.response.safety import volume_doubt_voxels
+
     before, after = int(gate["lesion_voxels"]), int(gate["lesion_voxels_after"])
-    allowed = SD * math.hypot(gate.get("doubt_voxels_sd", 0.0), gate.get("doubt_voxels_shift", 0.0))
-    allowed = max(allowed, VOLUME_PERCENT / 100 * before)
+    own = {name.removeprefix("doubt_"): value for name, value in gate.items() if name.startswith("doubt_voxels")}
+    known = volume_doubt_voxels(own)
+    allowed = LEAST_PERCENT / 100 * before if known is None else known
     if abs(after - before) <= allowed:
         return []
     per_voxel = float(gate.get("voxel_cc", 0.0))

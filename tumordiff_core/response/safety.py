@@ -4,7 +4,7 @@ Pure functions on arrays of one grid [phase, slice, row, column]. Tumour volume 
 moves it by less than its own doubt, so shape, rim, residual and an independent phase are measured beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,10 @@ from tumordiff_core.response.enhancement import (
 )
 
 DRAWS = 10
+INTERVAL_SD = 1.64
+"""The 90 % interval of what one more dose of noise does."""
+
+HALF_STEP = 0.5
 MARGIN = 4
 TISSUE_EROSION = 2
 RIM_REACH_MM = 6.0
@@ -35,6 +39,10 @@ PATCH_PIXELS = 2.5
 PEAK_SD = 5.0
 MOST_PEAKS = 20
 FEWEST_REPEAT_VOXELS = 500
+
+
+Alone = Mapping[int, npt.NDArray[Any]]
+"""Phases by their index [slice, row, column]."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +65,16 @@ class Visit:
     integers: bool = True
 
 
-def figures(acquired: npt.NDArray[Any], denoised: npt.NDArray[Any], visit: Visit, *, seed: int = 0) -> dict[str, Any]:
+def figures(
+    acquired: npt.NDArray[Any], denoised: npt.NDArray[Any], visit: Visit, *, alone: Alone | None = None, seed: int = 0
+) -> dict[str, Any]:
     """All figures of the gate, JSON-ready; what the visit does not allow is left out.
 
     Parameters
     ----------
     acquired, denoised : real [phase, slice, row, column], rescaled intensity
     visit : ``timing`` may name phases that are not there: then nothing about a lesion is said
+    alone : see ``repeat_phase``
     """
     found: dict[str, Any] = {}
     lesion: Bool | None = None
@@ -74,7 +85,7 @@ def figures(acquired: npt.NDArray[Any], denoised: npt.NDArray[Any], visit: Visit
         lesion = before.mask if before.voxels else None
     tissue = tissue_mask(acquired, visit)
     found |= residual_figures(acquired, denoised, tissue, lesion, visit)
-    found |= repeat_phase(acquired, denoised, visit)
+    found |= repeat_phase(acquired, denoised, visit, alone)
     return found
 
 
@@ -116,6 +127,7 @@ def lesion_figures(
     if before.voxels == 0:
         return found
     draws = noise_draws(before_phases, before, visit, seed=seed)
+    draws["voxels_half_step"] = half_step_voxels(before_phases, before, visit)
     found |= {f"doubt_{name}": value for name, value in draws.items()}
     found["dice"] = ftv.dice(before.mask, after.mask)
     found["ser_reclassified"] = reclassified(before, after)
@@ -163,6 +175,44 @@ def noise_draws(
         "ser_reclassified": float(table[:, 2].mean()), "ser_reclassified_sd": float(table[:, 2].std(ddof=1)),
         "pe_shift_sd": float(table[:, 3].std(ddof=1)), "ser_shift_sd": float(table[:, 4].std(ddof=1)),
     }  # fmt: skip
+
+
+def half_step_voxels(phases: Sequence[npt.NDArray[Any]], before: ftv.Tumour, visit: Visit) -> float:
+    """How far the volume moves when the tissue threshold moves by half a grey step of integer images, voxels.
+
+    ``>= 47`` of integers is ``>= 46.5`` of the signal; what lies between cannot be told apart. 0 for other images.
+    """
+    if not visit.integers:
+        return 0.0
+    moved = [
+        _tumour(phases, replace(visit, rule=replace(visit.rule, pre_contrast_threshold=before.threshold + step))).voxels
+        for step in (-HALF_STEP, HALF_STEP)
+    ]
+    return float(max(abs(voxels - before.voxels) for voxels in moved))
+
+
+def volume_doubt_voxels(figures: Mapping[str, float]) -> float | None:
+    """Half the width of the 90 % interval of a volume: its spread and its bias under one more dose of noise.
+
+    Never less than what half a grey step does. ``figures`` as of ``noise_draws`` and ``half_step_voxels``; None
+    without any.
+    """
+    if "voxels_sd" not in figures:
+        return None
+    noise = float(np.hypot(figures["voxels_sd"], figures.get("voxels_shift", 0.0)))
+    return max(INTERVAL_SD * noise, float(figures.get("voxels_half_step", 0.0)))
+
+
+def volume_doubt(phases: Sequence[npt.NDArray[Any]], visit: Visit, *, seed: int = 0) -> float | None:
+    """The same from the three phases [slice, row, column] of an acquired visit; None without a tumour."""
+    values = [np.asarray(phase, dtype=np.float32) for phase in phases]
+    cut = crop(visit, _tumour(values, visit).enhancing)
+    inside = [phase[cut.window] for phase in values]
+    before = _tumour(inside, cut.visit)
+    if before.voxels == 0:
+        return None
+    draws = noise_draws(inside, before, cut.visit, seed=seed)
+    return volume_doubt_voxels({**draws, "voxels_half_step": half_step_voxels(inside, before, cut.visit)})
 
 
 def noise_like(shape: tuple[int, ...], level: Level, random: np.random.Generator) -> Float:
@@ -337,11 +387,18 @@ def _patch(values: npt.NDArray[Any]) -> Float:
     return smoothed
 
 
-def repeat_phase(acquired: npt.NDArray[Any], denoised: npt.NDArray[Any], visit: Visit) -> dict[str, float]:
+def repeat_phase(
+    acquired: npt.NDArray[Any], denoised: npt.NDArray[Any], visit: Visit, alone: Alone | None = None
+) -> dict[str, float]:
     """Mean squared difference of one phase from the independent next one, where nothing enhances or drifts.
 
     Empty where no two phases after contrast, or too few such voxels, are there. Only the difference between
     ``repeat_before`` and ``repeat_after`` means anything; smaller is better.
+
+    Parameters
+    ----------
+    alone : early and late phase as denoised without seeing one another, by index [slice, row, column]; a model that
+        sees other phases copies the very phase it is judged by, so its own output says nothing here
     """
     pre, early, late = visit.timing
     if max(visit.timing) >= len(acquired) or early == late:
@@ -357,7 +414,8 @@ def repeat_phase(acquired: npt.NDArray[Any], denoised: npt.NDArray[Any], visit: 
     if np.count_nonzero(still) < FEWEST_REPEAT_VOXELS:
         return {}
     found = {}
-    for name, values in (("before", acquired), ("after", denoised)):
+    judged = {k: denoised[k] for k in (early, late)} if alone is None else alone
+    for name, values in (("before", {k: acquired[k] for k in (early, late)}), ("after", judged)):
         forth = (values[early].astype(np.float32) - acquired[late])[still]
         back = (values[late].astype(np.float32) - acquired[early])[still]
         found[f"repeat_{name}"] = float((forth.var() + back.var()) / 2)

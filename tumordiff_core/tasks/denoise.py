@@ -101,7 +101,8 @@ def run(params: DenoiseParams, job: "Job") -> None:
     figures = _tumour_figures(volume, mean)
     if params.alarms:
         job.progress.stage("compute safety figures")
-        figures["gate"] = gate_figures(volume, mean, measured, model.card, scaling, seed=params.seed)
+        alone = _alone(loaded, volume, scaled_phases, levels, scaling, params.strength, job.progress)
+        figures["gate"] = gate_figures(volume, mean, measured, model.card, scaling, alone=alone, seed=params.seed)
     else:
         figures["domain"] = outside_domain(volume, measured, model.card, scaling)
     result_folder.save_array(job.result, "mean", mean)
@@ -230,8 +231,9 @@ def centre_of(mask: "npt.NDArray[np.bool_]") -> list[int] | None:
 
 
 def gate_figures(
-    volume: "Volume", mean: "Float", measured: "list[Level]", card: "Card", scaling: "Scaling", *, seed: int
-) -> dict[str, Any]:
+    volume: "Volume", mean: "Float", measured: "list[Level]", card: "Card", scaling: "Scaling", *,
+    alone: "dict[int, Float] | None" = None, seed: int,
+) -> dict[str, Any]:  # fmt: skip
     """What the export gate will judge: tumor, rim, residual, repeat phase, measured noise, the model's domain."""
     import numpy as np
 
@@ -244,10 +246,28 @@ def gate_figures(
         rule, voi, omit, (0, early, late), volume.geometry.spacing_mm, tuple(measured),
         bool(volume.facts.get("integer", True)),
     )  # fmt: skip
-    found = safety.figures(volume.values, mean, visit, seed=seed)
+    found = safety.figures(volume.values, mean, visit, alone=alone, seed=seed)
     found["domain"] = outside_domain(volume, measured, card, scaling)
     found |= {"voi": voi is not None, "voxel_cc": volume.geometry.voxel_cc}
     return found | {"sigma_measured": [level.sigma for level in measured]}
+
+
+def _alone(
+    model: "LoadedModel", volume: "Volume", phases: "Float", levels: "list[Level]", scaling: "Scaling",
+    strength: float, progress: "Progress",
+) -> "dict[int, Float] | None":  # fmt: skip
+    """Early and late phase denoised without seeing one another; None for a model that never sees other phases."""
+    from tumordiff_core.engine import denoise
+
+    early, late = _timing(recorded_rule(str(volume.facts.get("study_uid", ""))), volume.phases)
+    if not model.joint_phases or not 0 < early < late < volume.phases:
+        return None
+    found = {}
+    for mine in (early, late):
+        shown, noise = phases[[0, mine]], scaled_noise(levels[mine], scaling)
+        clean = scaling.invert(denoise.denoise_phase(model, shown, 1, noise, progress=progress))
+        found[mine] = denoise.blend(volume.values[mine], clean, strength)
+    return found
 
 
 def outside_domain(volume: "Volume", measured: "list[Level]", card: "Card", scaling: "Scaling") -> list[dict[str, Any]]:

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     Phases = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
 
 COLUMNS = (
-    "visit", "days", "kind", "ftv_pe_cc", "ftv_pe_voxels", "ftv_ser_cc", "ftv_ser_voxels", "published_pe_cc",
-    "published_ser_cc", "change_percent", "nadir_percent", "longest_mm", "in_plane_mm", "published_ld_mm",
-    "persistent_percent", "plateau_percent", "washout_percent", "rule", "pe_threshold_percent",
+    "visit", "days", "kind", "ftv_pe_cc", "ftv_pe_doubt_cc", "ftv_pe_voxels", "ftv_ser_cc", "ftv_ser_voxels",
+    "published_pe_cc", "published_ser_cc", "change_percent", "nadir_percent", "longest_mm", "in_plane_mm",
+    "published_ld_mm", "persistent_percent", "plateau_percent", "washout_percent", "rule", "pe_threshold_percent",
     "pre_contrast_threshold", "minimum_neighbours", "ser_threshold", "trouble", "study_uid",
 )  # fmt: skip
 
@@ -199,6 +199,7 @@ def _row(
     row = {
         **base, "kind": kind, "trouble": "", "rule": "recorded" if setting.recorded else "assumed",
         "ftv_pe_voxels": found.tumour.voxels, "ftv_pe_cc": found.ftv_pe_cc,
+        "ftv_pe_doubt_cc": None if kind == "denoised" else _doubt_cc(phases, geometry, setting),
         "ftv_ser_voxels": found.tumour.ser_voxels, "ftv_ser_cc": found.ftv_ser_cc,
         "published_pe_cc": published_cc(recorded, "FTVpe"), "published_ser_cc": published_cc(recorded, "FTVser"),
         "longest_mm": found.longest_mm, "in_plane_mm": found.in_plane_mm, "slice_index": found.slice_index,
@@ -211,6 +212,22 @@ def _row(
     if params.maps:
         row["arrays"] = _save_maps(job, rank, phases, found)
     return row
+
+
+def _doubt_cc(phases: "Phases", geometry: "Geometry", setting: Setting) -> float | None:
+    """Half the 90 % interval of an acquired volume: what one more dose of its own noise does; None without a tumour."""
+    import numpy as np
+
+    from tumordiff_core.noise.level import estimate
+    from tumordiff_core.response import safety
+
+    levels = tuple(estimate(phase) for phase in phases)
+    whole = np.issubdtype(phases[0].dtype, np.integer)
+    visit = safety.Visit(
+        setting.rule, setting.voi, tuple(setting.omit), (0, 1, 2), geometry.spacing_mm, levels, integers=bool(whole)
+    )
+    voxels = safety.volume_doubt(phases, visit)
+    return None if voxels is None else voxels * geometry.voxel_cc
 
 
 def _save_maps(job: "Job", rank: int, phases: "Phases", found: "Measures") -> dict[str, str]:

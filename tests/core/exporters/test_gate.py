@@ -185,6 +185,41 @@ def test_noise_stays_in_a_series_of_zeros() -> None:
     assert {f.code for f in gate.judge(record(found))} == {"export.no_lesion"}
 
 
+def test_a_volume_may_move_by_its_own_doubt_and_no_further() -> None:
+    own = {"doubt_voxels_sd": 3.0, "doubt_voxels_shift": -4.0, "doubt_voxels_half_step": 1.0, "voxel_cc": 0.001}
+    assert safety.volume_doubt_voxels({"voxels_sd": 3.0, "voxels_shift": -4.0}) == pytest.approx(1.64 * 5)
+    for after, asked in ((992, False), (991, True)):
+        found = gate.judge(record({"lesion_voxels": 1000, "lesion_voxels_after": after, **own}))
+        assert questions(found) == ({"export.ftv_moved"} if asked else set())
+    wide = own | {"doubt_voxels_half_step": 20.0}
+    assert questions(gate.judge(record({"lesion_voxels": 1000, "lesion_voxels_after": 981, **wide}))) == set()
+
+
+def test_half_a_grey_step_is_the_least_doubt_of_integers() -> None:
+    _, noisy = phantom()
+    rule = replace(RULE, pre_contrast_threshold=80)
+    visit = replace(VISIT, integers=True, rule=rule, levels=(replace(LEVEL, sigma=1e-6),) * 3)
+    step = safety.volume_doubt(list(np.rint(noisy)), visit)
+    assert step is not None and step > 50
+    assert safety.volume_doubt(list(noisy), replace(visit, integers=False)) == pytest.approx(0, abs=1)
+
+
+def test_a_volume_without_a_lesion_has_no_doubt() -> None:
+    _, noisy = phantom(lesion=False)
+    assert safety.volume_doubt(list(noisy), VISIT) is None
+    assert safety.volume_doubt_voxels({}) is None
+
+
+def test_a_model_that_copies_the_phase_it_is_judged_by_is_judged_without_it() -> None:
+    _, noisy = phantom()
+    copied = noisy.copy()
+    copied[1:, :, :] = noisy[1:].mean(axis=0)
+    flattered = safety.repeat_phase(noisy, copied, VISIT)
+    honest = safety.repeat_phase(noisy, copied, VISIT, {1: noisy[1], 2: noisy[2]})
+    assert flattered["repeat_after"] < 0.6 * flattered["repeat_before"]
+    assert honest["repeat_after"] == pytest.approx(honest["repeat_before"])
+
+
 def test_result_without_figures_is_asked() -> None:
     assert questions(gate.judge(record({}))) == {"export.unchecked"}
 

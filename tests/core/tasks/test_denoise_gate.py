@@ -1,5 +1,6 @@
 """A denoising job meets the export gate: what it keeps, what it says, and what a refused output costs."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tumordiff_core import explanations, files, paths
 from tumordiff_core.jobs import folder as jobs
 from tumordiff_core.jobs import worker
 from tumordiff_core.progress import Progress
+from tumordiff_core.response import safety
 from tumordiff_core.result_folder import Result, open_result
 from tumordiff_core.tasks.denoise import remarks
 from tumordiff_core.tasks.export import ExportParams, write_result
@@ -100,3 +102,25 @@ def test_uncertainty_alarms_and_explanation_can_be_left_out(tmp_path: Path, home
     assert not result.has_array("std") and not {"gate", "doubt"} & set(result.record.figures)
     assert explanations.read(result.folder) == explanations.Kept()
     assert [one["code"] for one in result.record.findings] == ["export.unchecked"]
+
+
+def test_a_model_that_sees_other_phases_is_judged_by_an_early_phase_that_saw_no_late_one(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = tiny_model.make(paths.models()) / "card.json"
+    record = json.loads(card.read_text("utf-8"))
+    card.write_text(json.dumps(record | {"joint_phases": True}), "utf-8")
+    dicom_base.series(tmp_path / "source", phases=3, slices=4)
+    seen = []
+    whole = safety.repeat_phase
+
+    def watched(acquired: Any, denoised: Any, visit: Any, alone: Any = None) -> Any:
+        seen.append((denoised, alone))
+        return whole(acquired, denoised, visit, alone)
+
+    monkeypatch.setattr(safety, "repeat_phase", watched)
+    folder = jobs.new_job("denoise", {"input": str(tmp_path / "source"), "model": "tiny", "sigma": 2.0})
+    assert worker.main(folder) == 0, jobs.failure(folder)
+    ((denoised, alone),) = seen
+    assert set(alone) == {1, 2}
+    assert all(np.abs(alone[k] - denoised[k]).max() > 1e-3 for k in alone)

@@ -57,6 +57,7 @@ def test_the_real_study_is_measured_to_the_voxel(home: Path, ispy1_dicom: Path, 
     assert (row["rule"], row["kind"], row["visit"], row["laterality"]) == ("recorded", "acquired", "T1", "R")
     expected = ispy1_expected["counts"]["ser_classes_float32"]
     assert list(row["ser_classes"].values()) == list(expected.values())
+    assert 0.01 < row["ftv_pe_doubt_cc"] / row["ftv_pe_cc"] < 0.04
     assert round(row["longest_mm"], 1) == 29.2 and round(row["in_plane_mm"], 1) == 26.7 and row["slice_index"] == 39
     result = result_folder.open_result(job / "result")
     tumour = result.array(row["arrays"]["tumour"])
@@ -73,6 +74,7 @@ def test_each_visit_agrees_with_what_its_study_recorded(measured: Path, syntheti
     for row in rows:
         assert row["ftv_pe_cc"] == pytest.approx(known[row["study_uid"]]["ftv_acquired_cc"])
         assert row["published_pe_cc"] == pytest.approx(row["ftv_pe_cc"])
+        assert 0 < row["ftv_pe_doubt_cc"] < row["ftv_pe_cc"]
         assert (row["rule"], row["kind"]) == ("recorded", "synthetic")
     first, second = rows
     assert first["change_percent"] is None

@@ -754,9 +754,7 @@ def test_another_pixel_is_asked_about_and_kept_with_the_result(wiring: Any, deno
     assert "result" not in asked(wiring, "explain")[-1]
 
 
-def test_a_result_whose_series_is_gone_still_explains_what_it_keeps(
-    wiring: Any, denoise: Any, qtbot: Any, home: Path
-):
+def test_a_result_whose_series_is_gone_still_explains_what_it_keeps(wiring: Any, denoise: Any, qtbot: Any, home: Path):
     folder = explained_result(home / "r" / "result")
     wiring.context.warm.failing_ops["phase"] = "the disk is away; a connected disk was expected; connect it"
     wiring.context.desk.choose_result(folder)
