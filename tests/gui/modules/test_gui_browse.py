@@ -13,6 +13,7 @@ from tests.gui import fakes
 from tumordiff_gui.background.jobs import JobView
 from tumordiff_gui.modules.browse import strings, tree
 from tumordiff_gui.state.desk import Selection
+from tumordiff_gui.theme import apply, tokens
 
 
 @pytest.fixture
@@ -52,6 +53,8 @@ def test_the_second_trial_counts_its_visits_from_0():
     assert tree.missing_visits(patient) == ["T2"]
     rows = tree.rows_of([patient]).children[0].children
     assert [row.name.split(" ")[0] for row in rows] == ["T0", "T1", "T2", "T3"]
+    assert [row.sign for row in rows] == list(tokens.VISIT_SIGNS)
+    assert [row.colour for row in rows] == list(apply.current().visits)
 
 
 def test_files_that_are_away_say_so():

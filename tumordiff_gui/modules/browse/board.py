@@ -234,7 +234,8 @@ class Board(QScrollArea):
 
     def _visit(self, patient: Any, visit: Any) -> Visit:
         label = visit.label or strings.NO_LABEL
-        made = Visit(label, tree.visit_sign(label), tree.visit_colour(label))
+        first = tree.first_visit(patient)
+        made = Visit(label, tree.visit_sign(label, first), tree.visit_colour(label, first))
         edit = QToolButton()
         edit.setIcon(icons.icon("pencil-outline", "secondary"))
         edit.setToolTip(strings.EDIT_VISIT)
@@ -298,7 +299,7 @@ class Board(QScrollArea):
         self._warm.ask("reader", body, arrived, failed, key=f"thumbnail {at.series_uid} {at.phase}")
 
     def _missing(self, patient: Any, label: str) -> Visit:
-        made = Visit(label, tree.visit_sign(label), apply.current().disabled)
+        made = Visit(label, tree.visit_sign(label, tree.first_visit(patient)), apply.current().disabled)
         made.column.addWidget(_secondary(strings.MISSING_VISIT))
         made.column.addWidget(_Gap(tree.missing_reason(patient, label)))
         return made

@@ -38,6 +38,7 @@ class Row:
     hint: str = ""
     icon: str = ""
     colour: str = ""
+    sign: str = ""
     selection: Selection = field(default_factory=Selection)
     node: Any = None
     parent: "Row | None" = None
@@ -92,10 +93,11 @@ def rows_of(patients: Sequence[Any], results: Sequence[Any] = (), *, hide_names:
 
 def _fill_patient(row: Row, by_study: dict[str, list[Any]]) -> None:
     patient = row.node
+    first = first_visit(patient)
     for visit in patient.visits:
-        _add_visit(row, patient, visit, by_study.get(visit.study_uid, ()))
+        _add_visit(row, patient, visit, by_study.get(visit.study_uid, ()), first)
     for label in missing_visits(patient):
-        row.add(_missing_row(patient, label))
+        row.add(_missing_row(patient, label, first))
     row.below.sort(key=_visit_order)
 
 
@@ -175,7 +177,7 @@ def _age(age: Any) -> str:
     return text.split(".")[0] if text.replace(".", "", 1).isdigit() else text
 
 
-def _add_visit(parent: Row, patient: Any, visit: Any, results: Sequence[Any]) -> None:
+def _add_visit(parent: Row, patient: Any, visit: Any, results: Sequence[Any], first: int) -> None:
     day = units.format_days(visit.days) if visit.days is not None else ""
     name = "   ".join(part for part in (visit.label or strings.NO_LABEL, day) if part)
     evidence = strings.EVIDENCE.format(evidence=visit.evidence) if visit.evidence else ""
@@ -183,7 +185,8 @@ def _add_visit(parent: Row, patient: Any, visit: Any, results: Sequence[Any]) ->
     chosen = Selection(patient.patient_id, visit.study_uid)
     hint = "\n".join(t for t in (f"{visit.description}  {date}".strip(), visit.remark) if t)
     row = parent.add(Row("visit", f"v:{visit.study_uid}", name, evidence, hint, "alert-outline" if visit.remark else "",
-                         colour=visit_colour(visit.label), selection=chosen, node=visit))  # fmt: skip
+                         colour=visit_colour(visit.label, first), sign=visit_sign(visit.label, first),
+                         selection=chosen, node=visit))  # fmt: skip
     for series in visit.series:
         _add_series(row, chosen, series)
     for result in results:
@@ -212,10 +215,10 @@ def _add_series(parent: Row, chosen: Selection, series: Any) -> None:
             )
 
 
-def _missing_row(patient: Any, label: str) -> Row:
+def _missing_row(patient: Any, label: str, first: int) -> Row:
     return Row("missing", f"m:{patient.patient_id}:{label}", label, strings.MISSING_VISIT,
-               missing_reason(patient, label), "calendar-remove-outline", colour=visit_colour(label),
-               selection=Selection(patient.patient_id))  # fmt: skip
+               missing_reason(patient, label), "calendar-remove-outline", colour=visit_colour(label, first),
+               sign=visit_sign(label, first), selection=Selection(patient.patient_id))  # fmt: skip
 
 
 def _visit_order(row: Row) -> tuple[int, str]:
@@ -227,20 +230,26 @@ def visit_order(label: str, name: str = "") -> tuple[int, str]:
     return (int(label[1:]) if re.fullmatch(r"T\d+", label) else 99, name or label)
 
 
-def visit_number(label: str) -> int | None:
-    """0 for T1 ... 3 for T4; ``None`` for anything else."""
-    return int(label[1]) - 1 if re.fullmatch(r"T[1-4]", label) else None
+def first_visit(patient: Any) -> int:
+    """The number of a patient's first visit: 0 where the trial counts from T0, else 1."""
+    return 0 if any(label == "T0" for label in [*(v.label for v in patient.visits), *missing_visits(patient)]) else 1
 
 
-def visit_colour(label: str) -> str:
+def visit_number(label: str, first: int = 1) -> int | None:
+    """0 for the first visit ... 3 for the fourth; ``None`` for anything else."""
+    number = int(label[1]) - first if re.fullmatch(r"T\d", label) else -1
+    return number if 0 <= number < len(tokens.VISIT_SIGNS) else None
+
+
+def visit_colour(label: str, first: int = 1) -> str:
     """The colour of a visit in the theme that is on; secondary text for other labels."""
-    number = visit_number(label)
+    number = visit_number(label, first)
     return apply.current().secondary if number is None else apply.current().visits[number]
 
 
-def visit_sign(label: str) -> str:
+def visit_sign(label: str, first: int = 1) -> str:
     """The marker of a visit, so that colour is never the only signal."""
-    number = visit_number(label)
+    number = visit_number(label, first)
     return "" if number is None else tokens.VISIT_SIGNS[number]
 
 
@@ -328,8 +337,7 @@ class Tree(QAbstractItemModel):
 
     def _name(self, row: Row, role: int) -> Any:
         if role == Qt.ItemDataRole.DisplayRole:
-            sign = visit_sign(row.name.split(" ")[0]) if row.kind in {"visit", "missing"} else ""
-            return f"{sign}  {row.name}" if sign else row.name
+            return f"{row.sign}  {row.name}" if row.sign else row.name
         if role == Qt.ItemDataRole.DecorationRole and row.icon:
             return icons.icon(row.icon, "warning" if row.icon == "alert-outline" else "secondary")
         if role == Qt.ItemDataRole.ForegroundRole and row.kind == "missing":
