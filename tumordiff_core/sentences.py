@@ -356,6 +356,15 @@ SENTENCES: dict[str, Sentence] = {
         "a model of the preset {preset} was expected",
         "choose its own preset, or start from nothing",
     ),
+    "model.raised": Sentence(
+        "the network of {name} broke off ({error})", "an answer was expected", "choose another model, or ask its author"
+    ),
+    "model.other_shape": Sentence(
+        "the network answered {found}", "{expected}, one image for each slice, was expected", "choose another model"
+    ),
+    "model.not_numbers": Sentence(
+        "the network answered {count} values that are not numbers", "finite ones were expected", "choose another model"
+    ),
     "model.unknown": Sentence(
         "no model is called {name}", "one of {known} was expected", "see `tumordiff models` for the list"
     ),

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tumordiff_core.engine import context, ddpm, precision, precondition, samplers, schedules
+from tumordiff_core.errors import ModelError, TumorDiffError
 from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.progress import Progress
 
@@ -208,8 +209,28 @@ def padded(network: nn.Module, x: Tensor, condition: Tensor) -> Tensor:
     if below or right:
         mode = "reflect" if below < rows and right < columns else "replicate"
         x = functional.pad(x, (0, right, 0, below), mode=mode)
-    answer: Tensor = network(x.contiguous(memory_format=torch.channels_last), condition)
-    return answer[..., :rows, :columns]
+    answer = network(x.contiguous(memory_format=torch.channels_last), condition)
+    if not _is_ours(network):
+        _check_answer(answer, x)
+    kept: Tensor = answer[..., :rows, :columns]
+    return kept
+
+
+def _is_ours(network: nn.Module) -> bool:
+    return type(network).__module__.startswith("tumordiff_core.")
+
+
+def _check_answer(answer: Any, x: Tensor) -> None:
+    """A stranger's network must answer one finite image for each it is shown.
+
+    Raises ModelError("model.other_shape") or ("model.not_numbers").
+    """
+    expected = (x.shape[0], 1, *x.shape[-2:])
+    found = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+    if found != expected:
+        raise ModelError("model.other_shape", found=found, expected=expected)
+    if not bool(torch.isfinite(answer).all()):
+        raise ModelError("model.not_numbers", count=int((~torch.isfinite(answer)).sum()))
 
 
 def denoise_phase(
@@ -232,6 +253,10 @@ def denoise_phase(
     Returns
     -------
     float32 [slice, row, column]
+
+    Raises
+    ------
+    ModelError("model.raised", "model.other_shape", "model.not_numbers") where the network came with a plugin
     """
     source = np.ascontiguousarray(phases, dtype=np.float32)
     if noise.sigma <= 0:
@@ -244,9 +269,13 @@ def denoise_phase(
         rows = np.arange(first, min(first + batch, len(out)))
         try:
             out[rows] = _some(model, source, phase, rows, noise, tile)
-        except (MemoryError, RuntimeError) as error:
+        except TumorDiffError:
+            raise
+        except Exception as error:
             if not _out_of_memory(error) or (batch == 1 and tile <= 128):
-                raise
+                if _is_ours(model.network):
+                    raise
+                raise ModelError("model.raised", name=model.name, error=type(error).__name__) from error
             batch, tile = (batch // 2, tile) if batch > 1 else (1, tile // 2)
             progress.warn("denoise.less_memory", f"Memory ran short: going on with {batch} slices and tiles of {tile}.")
             continue

@@ -504,8 +504,11 @@ def _write_out(params: DenoiseParams, job: "Job") -> None:
     files.rename(job.result, kept)
     task = manager.task("export")
     record = {"result": str(kept), "to": params.out, "as_": output_kind(params.input), "yes": params.yes}
-    written = manager.load(task.run.replace(":run", ":write_result"))(manager.load(task.params)(**record), job.progress)
-    job.answer["out"] = [str(path) for path in written]
+    done = manager.load(task.run.replace(":run", ":export"))(manager.load(task.params)(**record), job.progress)
+    job.answer["out"] = [str(path) for path in done.paths]
+    job.answer["confirmed"] = done.confirmed
+    for remark in done.confirmed:
+        job.progress.log(f"Confirmed by --yes: {remark}")
 
 
 def output_kind(source: str) -> str:

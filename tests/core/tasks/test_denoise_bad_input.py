@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.generators import tiny_model
-from tumordiff_core import files, paths
+from tests.generators import dicom_base, tiny_model
+from tumordiff_core import explanations, files, paths
+from tumordiff_core.errors import InputError, UnsupportedError
 from tumordiff_core.jobs import events, worker
 from tumordiff_core.jobs import folder as jobs
+from tumordiff_core.progress import Progress
 from tumordiff_core.result_folder import open_result
+from tumordiff_core.tasks.export import ExportParams, write_result
 
 
 @pytest.fixture
@@ -127,3 +130,50 @@ def test_a_slice_of_4096_by_4096_is_denoised_in_two_gigabytes(models):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) < 2048
+
+
+def test_one_phase_alone_has_alarms_but_no_tumour_volume(models, tmp_path):
+    record = open_result(denoised(tissue(), tmp_path) / "result").record
+    codes = {one["code"] for one in record.findings}
+    assert "export.no_tumour_volume" in codes and "ftv_before_cc" not in record.figures
+    assert len(record.figures["gate"]["residual_peak_z"]) == 1
+
+
+def test_without_a_recorded_box_or_a_lesion_that_is_said(models, tmp_path):
+    dicom_base.series(tmp_path / "source", phases=3, slices=4)
+    folder = jobs.new_job("denoise", {"input": str(tmp_path / "source"), "model": "tiny", "sigma": 2.0})
+    worker.main(folder)
+    record = open_result(folder / "result").record
+    assert "export.no_voi" in {one["code"] for one in record.findings}
+    still = np.stack([tissue()] * 3)
+    folder = denoised(still, tmp_path)
+    record = open_result(folder / "result").record
+    assert "export.no_lesion" in {one["code"] for one in record.findings}
+    assert record.figures["lesion_centre"] is None
+    assert explanations.read(folder / "result").pixels
+
+
+def test_what_yes_confirmed_stands_in_the_jobs_record(models, tmp_path):
+    folder = denoised(tissue(), tmp_path, out=str(tmp_path / "out.npy"), yes=True)
+    assert jobs.state(folder) == "done", jobs.failure(folder)
+    remarks = {one["remark"] for one in open_result(folder / "result").record.findings if one["level"] == "confirm"}
+    said = {e["text"].removeprefix("Confirmed by --yes: ") for e in events.read_all(folder) if e["kind"] == "log"}
+    assert said and said <= remarks
+
+
+def test_a_result_whose_source_has_changed_or_gone_is_not_exported(models, tmp_path):
+    dicom_base.series(tmp_path / "source", phases=3, slices=4)
+    folder = jobs.new_job("denoise", {"input": str(tmp_path / "source"), "model": "tiny", "sigma": 2.0})
+    worker.main(folder)
+    place = Path(open_result(folder / "result").record.sources[0].path)
+    whole = place.read_bytes()
+    params = ExportParams(result=str(folder / "result"), to=str(tmp_path / "out"), as_="dicom", yes=True)
+    place.write_bytes(whole[:-2] + bytes([whole[-2] ^ 1, whole[-1]]))
+    with pytest.raises(InputError) as refused:
+        write_result(params, Progress())
+    assert refused.value.code == "export.source_changed"
+    place.unlink()
+    with pytest.raises(UnsupportedError) as gone:
+        write_result(params, Progress())
+    assert gone.value.code == "export.source_missing"
+    assert not (tmp_path / "out").exists()
