@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.generators import collection as generated
 from tumordiff_core import paths
 from tumordiff_core.catalogue import database, importing, queries, walking
 from tumordiff_core.progress import Progress
@@ -120,8 +121,6 @@ def test_scan_and_insert_against_pydicom(home: Path, ispy1_dicom: Path):
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     """The generated collection and how many files it holds."""
-    from tests.generators import collection as generated
-
     patients = int(os.environ.get("TUMORDIFF_BENCH_PATIENTS", "0")) or None
     kept = os.environ.get("TUMORDIFF_BENCH_COLLECTION")
     folder = Path(kept) if kept else tmp_path_factory.mktemp("collection")
@@ -246,6 +245,36 @@ def test_queries_at_full_size(full: None):
         if took_ms > 20 and not name.startswith("whole tree"):
             slow[name] = took_ms
     assert slow == {}
+
+
+def differences(visit: queries.VisitNode, truth: generated.VisitTruth) -> list[str]:
+    """What the catalogue says of one study otherwise than was planted."""
+    wrong = [] if visit.days == truth.days else [f"day {visit.days}, not {truth.days}"]
+    if truth.label not in ("", visit.label):
+        wrong.append(f"{visit.label}, not {truth.label}")
+    for one in visit.series:
+        role = truth.roles.get(one.uid, one.role)
+        if one.files != truth.series[one.uid] or (one.role == "dynamic" if role == "not dynamic" else one.role != role):
+            wrong.append(f"{one.description}: {one.files} files as {one.role}")
+    found = queries.dynamic(visit.study_uid) if truth.phases else None
+    if truth.phases and (
+        found is None
+        or found.series_uids != tuple(dict.fromkeys(uid for uid, _ in truth.phases))
+        or [round(phase.start_s or 0) for phase in found.phases] != list(truth.times_s)
+    ):
+        wrong.append(f"phases {found and [phase.start_s for phase in found.phases]}, not {truth.times_s}")
+    return [f"{truth.patient}: {line}" for line in wrong]
+
+
+@pytest.mark.timeout(7200)
+def test_the_whole_catalogue_is_as_planted(full: None):
+    patients = int(os.environ.get("TUMORDIFF_BENCH_PATIENTS", "0")) or None
+    planted = {study.uid: generated.planted(study) for study in generated.plan.studies(patients, None)}
+    visits = [visit for patient in queries.tree() for visit in patient.visits]
+    wrong = [line for visit in visits for line in differences(visit, planted[visit.study_uid])]
+    mapped = sum(planted[visit.study_uid].map_slices > 0 for visit in visits)
+    print(f"\n{len(visits)} visits, {mapped} with maps: {len(wrong)} told otherwise than planted")
+    assert (len(visits), wrong) == (len(planted), [])
 
 
 def test_the_walk_is_made_of_listings(collection: tuple[Path, int]):

@@ -82,11 +82,12 @@ def make(
         writer = _StudyWriter(folder, study, layout, trial_tags, recorded)
         for series in study.series:
             writer.write(series, truth)
-        truth.studies[study.uid] = _truth(study)
+        truth.studies[study.uid] = planted(study)
     return truth
 
 
-def _truth(study: Study) -> VisitTruth:
+def planted(study: Study) -> VisitTruth:
+    """What is true of one study of the plan, written or not."""
     by_uid = {s.uid: s for s in study.series}
     times = tuple(float(by_uid[uid].starts_s[n] - plan.INJECTION_S) for uid, n in study.phases)
     roles = {s.uid: s.role for s in study.series if s.role}

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.generators import dicom_base
@@ -20,8 +21,8 @@ from tumordiff_core.errors import CatalogueError, SpaceError, Stopped
 from tumordiff_core.progress import Progress
 
 
-def index(*folders: Path, progress: Progress | None = None) -> importing.Report:
-    return importing.run(list(folders), progress=progress or Progress())
+def index(*folders: Path, progress: Progress | None = None, processes: int | None = None) -> importing.Report:
+    return importing.run(list(folders), progress=progress or Progress(), processes=processes)
 
 
 def picture() -> list[Any]:
@@ -84,17 +85,29 @@ def forget() -> None:
     queries.look_again()
 
 
-def survive(disk: Path, home: Path, moments: int, seed: int) -> None:
+def orphans(home: Path) -> list[psutil.Process]:
+    """Processes that were started for this home and belong to nobody any more."""
+    ours, found = {os.getpid(), *(one.pid for one in psutil.Process().children(recursive=True))}, []
+    for one in psutil.process_iter():
+        try:
+            if one.pid not in ours and one.environ().get("TUMORDIFF_HOME") == str(home):
+                found.append(one)
+        except psutil.Error:
+            continue
+    return found
+
+
+def survive(disk: Path, home: Path, moments: int, seed: int, processes: int = 1) -> None:
     index(disk)
     forget()
     began = time.monotonic()
-    whole = index(disk)
+    whole = index(disk, processes=processes)
     took = time.monotonic() - began
     expected, moment = picture(), random.Random(seed)
     struck = 0
     for _ in range(moments):
         forget()
-        struck += killed_after(moment.uniform(0, took), lambda: index(disk))
+        struck += killed_after(moment.uniform(0, took), lambda: index(disk, processes=processes))
         queries.look_again()
         consistent()
         done = index(disk)
@@ -114,6 +127,13 @@ def test_a_killed_import_is_completed_by_the_next(home: Path, disk: Path):
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot fork")
 def test_an_import_killed_at_fifty_moments_is_completed_by_the_next(home: Path, disk: Path):
     survive(disk, home, 50, seed=2)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot fork")
+def test_an_import_killed_among_its_readers_is_completed_and_leaves_no_process(home: Path, disk: Path):
+    survive(disk, home, 12, seed=3, processes=2)
+    assert psutil.wait_procs(orphans(home), timeout=20)[1] == []
 
 
 class StopsAfter(Progress):
