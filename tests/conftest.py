@@ -19,7 +19,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     from tumordiff_core import settings
     from tumordiff_core.catalogue import database
     from tumordiff_core.plugins import manager
+    from tumordiff_core.tasks import reader
 
+    # A reader asked here must not limit the memory of all tests that follow.
+    monkeypatch.setattr(reader, "limit_memory", lambda: None)
     place = tmp_path / "home"
     monkeypatch.setenv("TUMORDIFF_HOME", str(place))
     settings.load.cache_clear()
