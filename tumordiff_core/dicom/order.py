@@ -114,12 +114,14 @@ def order_series(headers: Sequence[Header]) -> list[Ordered]:
     """Split one series by geometry and put every part in order; the part with most files first.
 
     Files without pixels are left out; files without a usable place form one part ordered by InstanceNumber. Parallel
-    stacks with a gap between them, such as both breasts, are parts of their own.
+    stacks with a gap between them, such as both breasts, are parts of their own, and so are the echoes of one series.
     """
     parts: dict[tuple[object, ...] | None, list[Header]] = defaultdict(list)
-    for header in headers:
-        if header.get("pixel_length"):
-            parts[grid_key(header)].append(header)
+    pictures = [header for header in headers if header.get("pixel_length")]
+    several_echoes = len({header.get("EchoNumbers") for header in pictures}) > 1
+    for header in pictures:
+        key = grid_key(header)
+        parts[(*key, header.get("EchoNumbers")) if several_echoes and key is not None else key].append(header)
     ordered = []
     for key, files in parts.items():
         ordered += [_unplaced(files)] if key is None else [_placed(places) for places in _stacks(_by_place(files))]

@@ -73,6 +73,22 @@ def test_two_parallel_stacks_are_two_parts_and_no_gap(home: Path, tmp_path: Path
     assert len(values) == 10 and record["facts"]["missing_slices"] == []
 
 
+@pytest.mark.parametrize("second", [10, 9])
+def test_two_echoes_at_the_same_places_are_parts_and_no_phases(home: Path, tmp_path: Path, second: int) -> None:
+    def echo(data: Dataset, number: int, _: int) -> None:
+        data.EchoNumbers, data.EchoTime, data.SeriesDescription = number + 1, 2.4 + 2.6 * number, "T1 AX IN_OUT"
+        data.InstanceNumber = 2 * int(data.InstanceNumber) % 20 + number + 1
+
+    lost = [(1, k) for k in range(second, 10)]
+    dicom_base.series(tmp_path / "disk", phases=2, slices=10, change=echo, leave_out=lost)
+    found = index(tmp_path / "disk")
+    assert found.role == "other" and [p.slices for p in found.phases] == [10, second]
+    for part in range(2):
+        values, record = opened(found.uid, part)
+        np.testing.assert_array_equal(values[3], dicom_base.slice_values(part, 3))
+        assert record["facts"]["missing_slices"] == []
+
+
 def test_slices_that_are_missing_stay_missing(home: Path, tmp_path: Path) -> None:
     lost = [(0, k) for k in range(8, 14)]
     dicom_base.series(tmp_path / "disk", phases=1, slices=20, leave_out=lost)
