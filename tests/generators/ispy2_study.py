@@ -35,11 +35,13 @@ class Visit:
     side: Literal["L", "R"] = "L"
     words: Words = "code"
     selected: bool = True
+    acquired: bool = True
 
 
 def make(folder: Path, visit: Visit, *, day: str, patient: str = "ISPY2-990001") -> str:
     """Write a visit below ``folder``; returns the study's UID."""
-    _acquired(folder / "acquired", visit, day, patient)
+    if visit.acquired:
+        _acquired(folder / "acquired", visit, day, patient)
     if visit.selected:
         _selected(folder / "selected", visit, day, patient)
     return dicom_base.uid(patient, visit.label)

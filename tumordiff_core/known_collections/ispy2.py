@@ -30,6 +30,7 @@ from tumordiff_core.plugins.specs import (
 
 LABELS = ("T0", "T1", "T2", "T3")
 FEWEST_OVER_SERIES = 3
+LATE_ASSUMED = "no times: the last phase is taken for the late one"
 DESCRIPTIONS = {"baseline": "T0", "early treatment": "T1", "inter regimen": "T2", "pre surgery": "T3"}
 ANALYSIS = "volser"
 """In the names of what the trial's analysis (volume by signal enhancement ratio) made."""
@@ -181,8 +182,12 @@ def _dynamic(
     early = _early(one) if _is_selection(parts[0].series) else None
     if early is None or early >= len(total):
         return made
-    late = made.late if made.late is not None and made.late > early else None
-    return replace(made, early=early, late=late)
+    if made.late is not None and made.late > early:
+        return replace(made, early=early)
+    # Without times nothing tells which phase is late; the early one alone would be dropped by who measures.
+    last = len(total) - 1
+    said = "; ".join(text for text in (remark, LATE_ASSUMED) if text)
+    return replace(made, early=early, late=last, remark=said) if last > early else made
 
 
 @dataclass(frozen=True)

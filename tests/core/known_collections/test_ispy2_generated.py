@@ -106,6 +106,15 @@ def test_the_trials_selection_is_told_apart_by_temporal_position_and_is_the_sour
     assert (recorded.pe_threshold_percent, recorded.pre_contrast_threshold) == (70.0, 47.0)
 
 
+def test_a_selection_without_any_times_keeps_its_named_early_phase(home: Path, tmp_path: Path) -> None:
+    uid = ispy2_study.make(tmp_path / "disk", Visit("T0", phases=5, acquired=False), day=DAYS["T0"])
+    patient = index(tmp_path / "disk")
+    found = queries.dynamic(uid)
+    assert found is not None and (found.early, found.late) == (2, 4)
+    assert "the last phase is taken" in named(patient, "original DCE").remark
+    assert [p.label for p in named(patient, "original DCE").phases] == [f"phase {n}" for n in range(1, 6)]
+
+
 def test_repeated_instance_numbers_are_ordered_by_temporal_position(home: Path, tmp_path: Path) -> None:
     ispy2_study.make(tmp_path / "disk", Visit("T0", phases=4), day=DAYS["T0"])
     folder = tmp_path / "disk" / "selected" / "original"
