@@ -224,10 +224,10 @@ def test_both_networks_stand_side_by_side_on_the_same_slice(wiring: Any, denoise
 def test_without_the_papers_network_its_view_says_how_to_get_one(
     wiring: Any, denoise: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    (denoise._models["paper-1"].folder / "card.json").unlink()
-    ours, wrong = [denoise._models["small-2"]], model_cards.all_models(check_weights=False)[1]
+    (denoise.models.known["paper-1"].folder / "card.json").unlink()
+    ours, wrong = [denoise.models.known["small-2"]], model_cards.all_models(check_weights=False)[1]
     monkeypatch.setattr(model_cards, "all_models", lambda **_: (ours, wrong))
-    denoise._list_models()
+    denoise.models.list_again()
     denoise.change_layout("models")
     assert "paper preset" in view(denoise, "paper").trouble
     assert "no model" in denoise.controls.model.toolTip()
@@ -728,7 +728,8 @@ def test_an_opened_result_brings_its_explanation_without_asking(wiring: Any, den
     assert view(denoise, "original").index == (5, 40, 33)
     text = denoise.showing.explained.text.text()
     assert "Slice 6, row 41, column 34" in text and "2.5 pixels" in text
-    assert "Curves: how much was taken away" in text
+    assert "Curves: how much was taken away" in text and "Feature maps" in text
+    assert denoise.showing.explained.ask.isHidden() and not denoise.showing.explained.maps.isHidden()
     measured, predicted = denoise.showing.explained.spectrum._lines
     assert measured.points[0] == (0.1, pytest.approx(0.0)) and predicted.dashed
     assert any("-0.4 dB at most: as noise would" in said.text for said in denoise.showing.said)
@@ -736,6 +737,7 @@ def test_an_opened_result_brings_its_explanation_without_asking(wiring: Any, den
     denoise.change_layout("steps")
     qtbot.waitUntil(lambda: "t 90" in denoise.showing.strip.readouts["reverse"].text(), timeout=PATIENCE_MS)
     assert [body["model"] for body in asked(wiring, "chain")] in ([], ["paper-1"])
+    assert view(denoise, "step_ours").badge_words() == ("DERIVED",)
 
 
 def test_another_pixel_is_asked_about_and_kept_with_the_result(wiring: Any, denoise: Any, qtbot: Any, home: Path):

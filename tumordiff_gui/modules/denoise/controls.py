@@ -9,14 +9,12 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QMenu,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QSlider,
     QToolButton,
@@ -31,6 +29,7 @@ from tumordiff_gui.forms.form import Form
 from tumordiff_gui.modules.denoise import strings
 from tumordiff_gui.modules.denoise.findings import Said
 from tumordiff_gui.theme import apply, icons
+from tumordiff_gui.views.column import heading, scrolling_column
 
 FORM_FIELDS = ("sigma", "uncertainty", "alarms", "explanation", "samples", "seed")
 STRENGTH_PARTS = 100
@@ -76,18 +75,7 @@ class Controls(QWidget):
     def __init__(self, params: Any) -> None:
         super().__init__()
         self.setProperty("role", "panel")
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        scroll = QScrollArea(widgetResizable=True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        outer.addWidget(scroll)
-        inside = QWidget()
-        inside.setProperty("role", "panel")
-        scroll.setWidget(inside)
-        self._column = QVBoxLayout(inside)
-        self._column.setContentsMargins(12, 12, 12, 12)
-        self._column.setSpacing(8)
+        self._column = scrolling_column(QVBoxLayout(self))
         self._strength_before = 1.0
         self._build_source()
         self._build_model(params)
@@ -118,7 +106,7 @@ class Controls(QWidget):
         self._column.addWidget(self.trouble)
 
     def _build_model(self, params: Any) -> None:
-        self._column.addWidget(_head(strings.MODEL))
+        self._column.addWidget(heading(strings.MODEL))
         row = QHBoxLayout()
         self.model = QComboBox()
         self.model.setAccessibleName(strings.MODEL)
@@ -170,7 +158,7 @@ class Controls(QWidget):
         self.show_job(None)
 
     def _build_layouts(self) -> None:
-        self._column.addWidget(_head(strings.LAYOUT))
+        self._column.addWidget(heading(strings.LAYOUT))
         grid = QGridLayout()
         grid.setSpacing(4)
         self.layouts = QButtonGroup(self, exclusive=True)
@@ -187,7 +175,7 @@ class Controls(QWidget):
         self._column.addLayout(grid)
 
     def _build_result(self) -> None:
-        self._column.addWidget(_head(strings.RESULT))
+        self._column.addWidget(heading(strings.RESULT))
         self.result = QComboBox()
         self.result.setAccessibleName(strings.RESULT)
         _shrinking(self.result)
@@ -224,7 +212,7 @@ class Controls(QWidget):
         self._column.addLayout(buttons)
 
     def _build_findings(self) -> None:
-        self._findings_head = _head(strings.FINDINGS)
+        self._findings_head = heading(strings.FINDINGS)
         self._column.addWidget(self._findings_head)
         self._findings = QVBoxLayout()
         self._findings.setSpacing(6)
@@ -390,13 +378,6 @@ def _job_text(view: JobView) -> str:
     if view.left_s is not None:
         parts.append(strings.LEFT.format(left=units.format_duration(view.left_s)))
     return "   ".join(parts)
-
-
-def _head(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setFont(apply.font(12, semibold=True))
-    label.setContentsMargins(0, 8, 0, 0)
-    return label
 
 
 def _wrapped(role: str = "") -> QLabel:

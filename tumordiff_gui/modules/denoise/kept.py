@@ -37,15 +37,14 @@ class KeptExplanation:
         return self._folder
 
     def pixel(self, phase: int, place: tuple[int, int, int], *, features: bool) -> Explanation | None:
-        """Why this voxel came out as it did, where that is kept and its arrays are there."""
+        """Why this voxel came out as it did, where that is kept and its arrays are there; with maps where it has."""
         row = self._kept.pixel(phase, place, features=features)
         if row is None:
             return None
         try:
-            key = f"{phase} {place} {features}"
-            if key not in self._pixels:
-                self._pixels[key] = Explanation(row, place, features=features)
-            return self._pixels[key]
+            if row["npy"] not in self._pixels:
+                self._pixels[row["npy"]] = Explanation(row, place, features=bool(row["with_features"]))
+            return self._pixels[row["npy"]]
         except (OSError, ValueError, KeyError):
             return None
 

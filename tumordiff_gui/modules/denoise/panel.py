@@ -1,4 +1,4 @@
-"""The denoise panel: which series, which model, which result; the job; undo. The views are ``showing``'s."""
+"""The denoise panel: which series, which model, which result; undo. Views are ``showing``'s, jobs ``running``'s."""
 
 import time
 from dataclasses import replace
@@ -6,22 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from tumordiff_core import model_cards, result_folder
 from tumordiff_core.errors import TumorDiffError
-from tumordiff_core.model_cards import Model
 from tumordiff_core.result_folder import Result
-from tumordiff_gui.background.jobs import JobView, traceback_of
 from tumordiff_gui.background.pictures import picture_of_result
 from tumordiff_gui.modules.denoise import composing, findings, strings
-from tumordiff_gui.modules.denoise.card import CardDialogue, evaluated, is_paper
 from tumordiff_gui.modules.denoise.composing import Source
 from tumordiff_gui.modules.denoise.controls import FORM_FIELDS, LAYOUTS, Controls
+from tumordiff_gui.modules.denoise.models import Models
+from tumordiff_gui.modules.denoise.running import Running, Subject
 from tumordiff_gui.modules.denoise.showing import Showing
 from tumordiff_gui.modules.denoise.stacks import Sum
-from tumordiff_gui.modules.denoise.stress import StressDialogue
 from tumordiff_gui.state.desk import Selection
 from tumordiff_gui.state.slice_view import Picture, SliceView
 from tumordiff_gui.state.undo import Command
@@ -44,32 +41,31 @@ class Panel(QWidget):
         self._series: Any = None
         self._visit: Any = None
         self._result: Result | None = None
-        self._models: dict[str, Model] = {}
-        self._failed_job: JobView | None = None
         self.controls = Controls(context.params("denoise"))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.controls)
         self.showing = Showing(context, self)
+        self.models = Models(self.controls, self)
+        self.running = Running(context, self.controls, self._subject, self)
         self._connect()
-        self._list_models()
+        self.models.list_again()
 
     def _connect(self) -> None:
-        controls, context, showing = self.controls, self._context, self.showing
+        controls, context, showing, running = self.controls, self._context, self.showing, self.running
         controls.series_chosen.connect(lambda uid: self._choose(replace(self._at, series_uid=uid, phase=None)))
         controls.phase_chosen.connect(self.show_phase)
-        controls.model_chosen.connect(lambda _: self._model_changed())
+        self.models.changed.connect(self._model_changed)
         controls.form_changed.connect(self._form_changed)
-        controls.run_pressed.connect(self.run)
-        controls.stop_pressed.connect(self._stop)
-        controls.details_pressed.connect(self._show_details)
-        controls.card_pressed.connect(self.show_card)
+        controls.run_pressed.connect(running.run)
+        controls.stop_pressed.connect(running.stop)
+        controls.details_pressed.connect(running.show_details)
         controls.result_chosen.connect(self._result_picked)
         controls.strength_moved.connect(self._strength_moved)
         controls.strength_set.connect(self._strength_set)
-        controls.keep_pressed.connect(lambda: self.run(strength=showing.strength))
+        controls.keep_pressed.connect(lambda: running.run(strength=showing.strength))
         controls.export_pressed.connect(self._export)
-        controls.stress_pressed.connect(self._stress)
+        controls.stress_pressed.connect(running.stress)
         controls.layout_chosen.connect(self.change_layout)
         controls.finding_chosen.connect(showing.jump)
         showing.told.connect(lambda: controls.show_findings(showing.said))
@@ -80,8 +76,9 @@ class Panel(QWidget):
             view.phase_wanted.connect(self.show_phase)
         context.desk.result_chosen.connect(self._result_chosen)
         context.desk.selected.connect(self._desk_selected)
-        context.jobs.changed.connect(self._job_changed)
-        context.jobs.ended.connect(self._job_ended)
+        running.changed.connect(self._refresh_buttons)
+        running.started.connect(lambda: self._result_picked(None))
+        running.finished.connect(self._job_brought)
         context.views.again_wanted.connect(self._again)
         context.views.update_wanted.connect(self._update)
         context.views.clicked.connect(self._view_clicked)
@@ -98,7 +95,7 @@ class Panel(QWidget):
         actions.handle("view.layout", self._next_layout, owner=OWNER)
         actions.handle("view.explain", self._explain_pointed, owner=OWNER)
         self._context.warm.wake("preview")
-        self._list_models()
+        self.models.list_again()
         chosen, wished = self._context.desk.result, self._context.desk.model
         if chosen is not None and (self._result is None or self._result.folder != chosen):
             self._result_chosen(chosen)
@@ -153,7 +150,7 @@ class Panel(QWidget):
             self.showing.trouble(getattr(error, "sentence", strings.AWAY), "")
             return
         self.showing.clear(fit=at.study_uid != self._at.study_uid)
-        self._series, self._visit, self._failed_job = series, visit, None
+        self._series, self._visit, self.running.failed = series, visit, None
         self._at = replace(at, phase=min(1 if at.phase is None else at.phase, max(len(series.phases) - 1, 0)))
         self._forget_source()
         if self._result is not None and at.series_uid not in self._result.record.series_uids:
@@ -301,7 +298,7 @@ class Panel(QWidget):
             return
         for view in self.showing.views.values():
             view.set(trouble="")
-        self._list_models()
+        self.models.list_again()
         if self.showing.chosen.source is None and self._at.series_uid:
             self._choose(self._at)
         else:
@@ -309,58 +306,18 @@ class Panel(QWidget):
 
     # which model
 
-    def _list_models(self) -> None:
-        """The models that are installed, and what is wrong with folders that are none."""
-        found, wrong = model_cards.all_models(check_weights=False)
-        self._models = {model.card.name: model for model in found if model.card.task == "denoise"}
-        before, box = self.model_name, self.controls.model
-        box.clear()
-        for name, model in self._models.items():
-            box.addItem(name, name)
-            box.setItemData(box.count() - 1, model.card.title, Qt.ItemDataRole.ToolTipRole)
-        wanted = before if before in self._models else model_cards.DEFAULT
-        box.setCurrentIndex(max(box.findData(wanted), 0 if self._models else -1))
-        box.setToolTip(strings.MODEL_BROKEN.format(count=len(wrong), sentence=wrong[0].sentence) if wrong else "")
-        self._tell_model()
-
     @property
     def model_name(self) -> str:
         """The model that is chosen, empty when none is installed."""
-        return str(self.controls.model.currentData() or "")
-
-    def _side_by_side(self) -> tuple[str, str]:
-        """The network that stands for ours and the seed paper's, empty where none is installed."""
-        ours = [name for name, model in self._models.items() if not is_paper(model.card)]
-        papers = [name for name in self._models if name not in ours]
-        first = self.model_name if self.model_name in ours else model_cards.DEFAULT
-        second = self.model_name if self.model_name in papers else ""
-        return (first if first in ours else next(iter(ours), "")), (second or next(iter(papers), ""))
+        return self.models.name
 
     def choose_model(self, name: str) -> None:
         """Choose a model by name, for example one that was trained just now."""
-        index = self.controls.model.findData(name)
-        if index >= 0:
-            self.controls.model.setCurrentIndex(index)
-            self._model_changed()
+        self.models.choose(name)
 
     def _model_changed(self) -> None:
-        self._tell_model()
         self._refresh()
         self._tell_noise()
-
-    def _tell_model(self) -> None:
-        model = self._models.get(self.model_name)
-        self.controls.card.setEnabled(model is not None)
-        if model is None:
-            self.controls.say_model(strings.NO_MODELS)
-        else:
-            self.controls.say_model("" if evaluated(model.card) else strings.UNEVALUATED)
-
-    def show_card(self) -> None:
-        """The card of the chosen model, to read."""
-        model = self._models.get(self.model_name)
-        if model is not None:
-            CardDialogue(model, self.window()).show()
 
     # noise and form
 
@@ -391,77 +348,35 @@ class Panel(QWidget):
 
     # the job
 
-    def _why_not_run(self) -> str:
+    def _subject(self) -> Subject:
+        """What the buttons would run."""
+        why = "" if self.model_name else strings.RUN_WHY_NOT_MODEL
         if self._series is None or self._refused():
-            return strings.RUN_WHY_NOT_SERIES
-        if not self.model_name:
-            return strings.RUN_WHY_NOT_MODEL
-        return strings.RUN_WHY_RUNNING if self._running() is not None else ""
-
-    def _running(self) -> JobView | None:
-        return next((view for view in self._context.jobs.active() if self._mine(view)), None)
-
-    def _mine(self, view: JobView) -> bool:
-        return view.record.task == "denoise" and bool(self._at.series_uid) and self._at.series_uid in view.record.inputs
-
-    def run(self, *, strength: float = 1.0) -> None:
-        """Denoise the whole series as a job; the preview of the slice goes on meanwhile."""
-        form = self.controls.form
-        form.set({"input": f"series:{self._at.series_uid}", "model": self.model_name, "strength": round(strength, 2)})
-        if self._why_not_run() or not form.check():
-            return
-        params, uid = form.values(), self._at.series_uid
-        title = strings.JOB_TITLE.format(visit=self._visit.label, series=self._series.description)
-        self._failed_job = None
-        self._context.jobs.start("denoise", params, title=title, inputs=(uid,), seed=int(params.get("seed") or 0))
-        if strength == 1.0:
-            self._result_picked(None)
-        self._refresh_buttons()
+            why = strings.RUN_WHY_NOT_SERIES
+        return Subject(
+            self._at.series_uid, "" if self._visit is None else self._visit.label,
+            "" if self._series is None else self._series.description, self.model_name, self._given_sigma(), why,
+            self.showing.active,
+        )  # fmt: skip
 
     def _run_with_spread(self) -> None:
         self.controls.form.set({"uncertainty": True})
-        self.run()
+        self.running.run()
 
     def _update(self, model: SliceView) -> None:
         if model in self.showing.views.values():
-            self.run()
+            self.running.run()
 
-    def _stop(self, word: str) -> None:
-        running = self._running()
-        if running is not None:
-            self._context.jobs.stop(running.id, word)
-
-    def _job_changed(self, job_id: str) -> None:
-        jobs = self._context.jobs
-        if jobs.has(job_id) and (self._mine(jobs.job(job_id)) or self._is_stress(jobs.job(job_id))):
-            self._refresh_buttons()
-
-    def _job_ended(self, job_id: str, state: str) -> None:
-        view = self._context.jobs.job(job_id)
-        if self._is_stress(view):
-            self._refresh_buttons()
-            if state == "done" and self.showing.active:
-                self._show_stress(view)
-            return
-        if not self._mine(view):
-            return
-        self._failed_job = view if state in {"failed", "lost"} else None
-        if state == "done" and view.result is not None:
-            self._context.desk.result = view.result
-            self._result_picked(view.result)
-        self._refresh_buttons()
-
-    def _show_details(self) -> None:
-        if self._failed_job is not None:
-            text = "\n".join([self._failed_job.sentence, *self._failed_job.log[-200:], traceback_of(self._failed_job)])
-            self._context.show_details(self._failed_job.record.title, text)
+    def _job_brought(self, folder: Path) -> None:
+        self._context.desk.result = folder
+        self._result_picked(folder)
 
     def _refresh_buttons(self) -> None:
-        controls, why, has = self.controls, self._why_not_run(), self._result is not None
+        controls, why, has = self.controls, self.running.why_not(), self._result is not None
         controls.run.setEnabled(not why)
         controls.run.setToolTip(why)
-        controls.show_job(self._running() or self._failed_job)
-        why_not_stress = self._why_not_stress()
+        controls.show_job(self.running.running() or self.running.failed)
+        why_not_stress = self.running.why_not_stress()
         controls.stress.setEnabled(not why_not_stress)
         controls.stress.setToolTip(why_not_stress or strings.STRESS_HINT)
         controls.export.setEnabled(has)
@@ -476,55 +391,13 @@ class Panel(QWidget):
             self._context.desk.result = self._result.folder
             self._context.actions.trigger("app.export")
 
-    # the stress test
-
-    def _is_stress(self, view: JobView) -> bool:
-        return view.record.task == "stress" and bool(self._at.series_uid) and self._at.series_uid in view.record.inputs
-
-    def _why_not_stress(self) -> str:
-        if any(self._is_stress(view) for view in self._context.jobs.active()):
-            return strings.STRESS_WHY_RUNNING
-        why = self._why_not_run()
-        return "" if why == strings.RUN_WHY_RUNNING else why
-
-    def _stress(self) -> None:
-        """Show the newest stress test of this series and model, or start one."""
-        done = [
-            view for view in self._context.jobs.all()
-            if self._is_stress(view) and view.state == "done" and view.record.params.get("model") == self.model_name
-        ]  # fmt: skip
-        if done:
-            self._show_stress(max(done, key=lambda view: view.ended_s or 0.0))
-        else:
-            self._start_stress()
-
-    def _start_stress(self) -> None:
-        if self._why_not_stress():
-            return
-        uid, seed = self._at.series_uid, int(self.controls.form.values().get("seed") or 0)
-        params = {"input": f"series:{uid}", "model": self.model_name, "sigma": self._given_sigma(), "seed": seed}
-        title = strings.STRESS_JOB.format(visit=self._visit.label, series=self._series.description)
-        self._context.jobs.start("stress", params, title=title, inputs=(uid,), seed=seed)
-        self._refresh_buttons()
-
-    def _show_stress(self, view: JobView) -> None:
-        if view.result is None:
-            return
-        try:
-            dialogue = StressDialogue(result_folder.open_result(view.result), self.window())
-        except TumorDiffError as error:
-            self._context.show_details(view.record.title, error.sentence)
-            return
-        dialogue.again.connect(self._start_stress)
-        dialogue.show()
-
     # which result
 
     def _list_results(self) -> list[Path]:
         """Results of this series, newest first."""
         rows: dict[Path, str] = {}
         for view in self._context.jobs.all():
-            if self._mine(view) and view.state == "done" and view.result is not None:
+            if self.running.is_mine(view) and view.state == "done" and view.result is not None:
                 rows[view.result] = _result_text(str(view.record.params.get("model") or ""), view.ended_s)
         for entry in self._context.catalogue.results(self._at.study_uid) if self._at.study_uid else ():
             folder = Path(entry.folder)
@@ -592,10 +465,7 @@ class Panel(QWidget):
         self.controls.set_strength(self.showing.strength)
         made = result.record.params
         self.controls.form.set({name: made[name] for name in FORM_FIELDS if name in made})
-        index = self.controls.model.findData(result.record.model.get("name"))
-        if index >= 0:
-            self.controls.model.setCurrentIndex(index)
-            self._tell_model()
+        self.models.put(str(result.record.model.get("name")))
         return True
 
     def _is_stale(self) -> bool:
@@ -661,9 +531,9 @@ class Panel(QWidget):
             self._result,
             self.phase,
             self.model_name,
-            self._models,
+            self.models.known,
         )
-        chosen.ours, chosen.paper = self._side_by_side()
+        chosen.ours, chosen.paper = self.models.side_by_side()
         chosen.sigma, chosen.seed = self._given_sigma(), int(form.get("seed") or 0)
         chosen.stale, chosen.refused = self._is_stale(), self._refused()
         chosen.nothing = not self._at.series_uid and self._result is None

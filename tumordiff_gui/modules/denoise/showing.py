@@ -463,7 +463,8 @@ class Showing(QObject):
         if index is not None:
             stack.put(index, chain.images[step])
         title = strings.STEP_TITLE.format(model=model, t=chain.times[step])
-        self._put(view, composing.single(source, stack), title=title, badges=(strings.PREVIEW_BADGE,))
+        badges = () if chain is self._kept_chain(model) else (strings.PREVIEW_BADGE,)
+        self._put(view, composing.single(source, stack), title=title, badges=badges)
 
     def _chain_failed(self, model: str, sentence: str, details: str) -> None:
         name = "step_paper" if model == self.chosen.paper else "step_ours"

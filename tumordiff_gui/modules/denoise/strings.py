@@ -16,7 +16,6 @@ ROLES = {
 }  # fmt: skip
 
 SERIES = "Series"
-PHASE = "Phase"
 PHASE_PRE = "pre"
 PHASE_POST = "post {number}"
 MODEL = "Model"
@@ -28,7 +27,6 @@ NO_MODELS = "No model is installed: train one in Train, or install one with `tum
 UNEVALUATED = "unevaluated: its card has no measured figures with intervals"
 MODEL_BROKEN = "{count} folder(s) among the models are no model: {sentence}"
 
-NOISE = "Noise"
 NOISE_UNKNOWN = "Noise level: measured with the first preview."
 NOISE_MEASURED = "measured {sigma} ({low} – {high}), {percent:.1f} % of the range, from {estimator}"
 NOISE_GIVEN = "given {sigma}, {percent:.1f} % of the range (measured {measured})"
@@ -83,7 +81,6 @@ NO_SPREAD = "Uncertainty comes with the series"
 NO_SPREAD_HINT = "It says how much the clean picture may differ and still fit the noisy one; the job computes it."
 RUN_WITH_SPREAD = "Run with uncertainty"
 
-FIGURES = "Figures"
 FIGURES_EMPTY = "Figures come with the result of the whole series."
 FIGURES_WORKING = "measuring slices {done}/{total}"
 COLUMN_BEFORE, COLUMN_AFTER = "before", "after"
@@ -127,9 +124,7 @@ SPREAD_LEGEND = (
 )
 STALE = "The form says something else than this result was made with."
 ALARM_JUMP = "{sentence} [slice {number}]"
-SAID_BY_JOB = "The job said: {sentence}"
 
-STEPS_TITLE = "Steps"
 REVERSE, FORWARD = "Reverse: noise removed", "Forward: noise added"
 STEP_READOUT = "t {t:.0f}   σ {sigma}"
 STEP_SCORES = "   PSNR {psnr:.1f} dB   SSIM {ssim:.2f}"
@@ -179,7 +174,7 @@ ATTENTION_LEGEND = "Attention (colours over the denoised picture): where else th
 NO_ATTENTION = "This network has no attention: it looks at the neighbourhood only."
 SHOW_FEATURES = "Show feature maps"
 FEATURES_LEGEND = "Feature maps: what the network's deepest layer reacts to in this slice, bright where it does."
-SPECTRUM_TITLE, SPECTRUM_X = "Taken away (dB)", "coarse to fine, cycles per pixel"
+SPECTRUM_TITLE, SPECTRUM_X = "Taken away (dB)", "cycles per pixel"
 SPECTRUM_MEASURED, SPECTRUM_PREDICTED = "measured", "predicted"
 SPECTRUM_EMPTY = "The spectrum of what was taken away comes with a result that was run with uncertainty."
 SPECTRUM_LEGEND = (
