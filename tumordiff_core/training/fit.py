@@ -104,14 +104,11 @@ class Told(Callback):
             trainer.should_stop = True
 
 
-class Kept(ModelCheckpoint):
-    """A checkpoint that tells the job where it lies."""
+class Newest(ModelCheckpoint):
+    """The checkpoint to resume from, of every epoch whether good or not; it tells the job where it lies."""
 
     def __init__(self, folder: Path, progress: Progress) -> None:
-        super().__init__(
-            folder, filename="best", monitor="val_x0", mode="min", save_top_k=1, save_last=True,
-            enable_version_counter=False,
-        )  # fmt: skip
+        super().__init__(folder, filename="last", save_top_k=1, enable_version_counter=False)
         self._progress = progress
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -243,14 +240,17 @@ def fit(plan: Plan, stacks: Sequence[Stack], checkpoints: Path, *, progress: Pro
         graphed=(context.IMAGES, plan.crop) if plan.graphed else None,
     )  # fmt: skip
     last = checkpoints / "last.ckpt"
-    told, kept = Told(progress, plan), Kept(checkpoints, progress)
+    told, newest = Told(progress, plan), Newest(checkpoints, progress)
+    best = ModelCheckpoint(
+        checkpoints, filename="best", monitor="val_x0", mode="min", save_top_k=1, enable_version_counter=False
+    )
     stopper = EarlyStopping("val_x0", patience=plan.patience, mode="min")
     average = Averaged()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = lightning.Trainer(
             accelerator="auto", devices=plan.devices, num_nodes=plan.nodes, precision=lightning_precision(),
-            max_epochs=plan.epochs, callbacks=[average, told, kept, stopper, LearningRateMonitor("epoch")],
+            max_epochs=plan.epochs, callbacks=[average, told, best, newest, stopper, LearningRateMonitor("epoch")],
             logger=CSVLogger(checkpoints, name="", version="curves"), enable_progress_bar=False,
             enable_model_summary=False, num_sanity_val_steps=0, log_every_n_steps=50,
             benchmark=True,
@@ -266,7 +266,7 @@ def fit(plan: Plan, stacks: Sequence[Stack], checkpoints: Path, *, progress: Pro
             raise Stopped(resumable=last.is_file()) from None
     if told.word:
         raise Stopped(resumable=last.is_file())
-    return Fitted(_best(plan, checkpoints), float(kept.best_model_score or np.nan), trainer.current_epoch)
+    return Fitted(_best(plan, checkpoints), float(best.best_model_score or np.nan), trainer.current_epoch)
 
 
 def _epochs_done(checkpoint: Path) -> int:

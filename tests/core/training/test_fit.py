@@ -16,6 +16,7 @@ from tumordiff_core.jobs import events, folder, start, worker
 from tumordiff_core.plugins import manager, specs
 from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.progress import Progress
+from tumordiff_core.training import fit
 
 SHORT = {"epochs": 2, "steps": 3, "batch": 2, "crop": 32, "threads": 1}
 
@@ -64,6 +65,14 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(here):
     assert worker.main(job) == 0
     epochs = [e["step"] for e in events.read_all(job) if e["kind"] == "metric" and e["name"] == "loss"]
     assert epochs == [1, 2, 3, 4]
+
+
+def test_an_epoch_that_made_it_worse_is_kept_to_resume_from(here):
+    job = train(here, epochs=3, learning_rate=0.5)
+    assert worker.main(job) == 0
+    best, last = (fit._epochs_done(job / "checkpoints" / f"{name}.ckpt") for name in ("best", "last"))
+    assert last == 3
+    assert best < 3, "the training was to get worse"
 
 
 def test_weights_that_do_not_fit_their_card_are_refused(here):
