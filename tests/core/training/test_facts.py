@@ -46,8 +46,9 @@ def test_the_trials_own_tables_are_joined_by_patient():
 def test_a_table_that_says_nothing_is_refused(tmp_path, text):
     place = tmp_path / "table.csv"
     place.write_text(text)
-    with pytest.raises(InputError, match="says nothing of any patient"):
+    with pytest.raises(InputError, match="says nothing of any patient") as caught:
         facts.read([place])
+    assert caught.value.code == "training.no_facts"
 
 
 def test_unknown_and_average_are_told_apart():
