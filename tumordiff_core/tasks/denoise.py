@@ -118,12 +118,29 @@ def run(params: DenoiseParams, job: "Job") -> None:
     record = _record(params, job, volume, levels, model, figures, str(precision.faster(loaded.device)))
     record.findings = remarks(record)
     result_folder.finish(job.result, record)
-    job.answer.update(result=str(job.folder / "result"), noise=record.noise, figures=figures, model=model.card.name)
-    spectra = [row["residual_spectrum"] for row in figures.get("doubt", ()) if row]
-    if spectra:
-        job.answer["residual_spectrum_worst_db"] = [spectrum["worst_db"] for spectrum in spectra]
+    job.answer.update(
+        result=str(job.folder / "result"), noise=record.noise, model=model.card.name, **_told(figures)
+    )  # fmt: skip
     if params.out:
         _write_out(params, job)
+
+
+def _told(figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures as a verb prints them: the spectra of all phases in one table, in dB over the predicted ones."""
+    rows = figures.get("doubt", ())
+    spectra = {k + 1: row["residual_spectrum"] for k, row in enumerate(rows) if row}
+    if not spectra:
+        return {"figures": figures}
+    rings = next(iter(spectra.values()))["cycles_per_pixel"]
+    short = [{name: value for name, value in row.items() if name != "residual_spectrum"} for row in rows]
+    return {
+        "figures": {**figures, "doubt": short},
+        "residual_spectrum_over_predicted_db": [
+            {"cycles_per_pixel": round(f, 3), **{f"phase_{k}": s["difference_db"][n] for k, s in spectra.items()}}
+            for n, f in enumerate(rings)
+        ],
+        "residual_spectrum_worst_db": [spectrum["worst_db"] for spectrum in spectra.values()],
+    }
 
 
 def read_input(source: str, series: int | None, progress: "Progress") -> "Volume":

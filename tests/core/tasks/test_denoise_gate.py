@@ -9,6 +9,7 @@ import pytest
 
 from tests.generators import dicom_base, tiny_model
 from tumordiff_core import explanations, files, paths
+from tumordiff_core.cli.console import ConsoleProgress
 from tumordiff_core.jobs import folder as jobs
 from tumordiff_core.jobs import worker
 from tumordiff_core.progress import Progress
@@ -124,3 +125,15 @@ def test_a_model_that_sees_other_phases_is_judged_by_an_early_phase_that_saw_no_
     ((denoised, alone),) = seen
     assert set(alone) == {1, 2}
     assert all(np.abs(alone[k] - denoised[k]).max() > 1e-3 for k in alone)
+
+
+def test_a_verb_prints_the_residuals_spectrum_against_the_predicted_one(tmp_path: Path, home: Path) -> None:
+    tiny_model.make(paths.models())
+    dicom_base.series(tmp_path / "source", phases=3, slices=4)
+    folder = jobs.new_job("denoise", {"input": str(tmp_path / "source"), "model": "tiny", "sigma": 2.0})
+    echo = ConsoleProgress()
+    assert worker.main(folder, echo=echo) == 0
+    rows = echo.answer["residual_spectrum_over_predicted_db"]
+    assert [row["cycles_per_pixel"] for row in rows][:2] == [0.025, 0.075] and "phase_3" in rows[0]
+    assert len(echo.answer["residual_spectrum_worst_db"]) == 3
+    assert "residual_spectrum" not in echo.answer["figures"]["doubt"][0]
