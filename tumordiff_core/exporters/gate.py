@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SD = 1.64
 """The 90 % interval of what one more dose of noise does."""
 LEAST_PERCENT = 1.0
-"""What a volume without a doubt of its own may move."""
+"""A volume may always move this much: about as many voxels lie at the threshold as ten draws of noise can tell."""
 SLACK = 1.1
 """One more dose of noise reclassifies a little less than the first one did; shares may be a tenth larger."""
 RIM_PERCENT = 5.0
@@ -96,8 +96,7 @@ def _volume(gate: "Figures") -> list[Finding]:
 
     before, after = int(gate["lesion_voxels"]), int(gate["lesion_voxels_after"])
     own = {name.removeprefix("doubt_"): value for name, value in gate.items() if name.startswith("doubt_voxels")}
-    known = volume_doubt_voxels(own)
-    allowed = LEAST_PERCENT / 100 * before if known is None else known
+    allowed = max(volume_doubt_voxels(own) or 0.0, LEAST_PERCENT / 100 * before)
     if abs(after - before) <= allowed:
         return []
     per_voxel = float(gate.get("voxel_cc", 0.0))

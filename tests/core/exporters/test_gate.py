@@ -186,9 +186,9 @@ def test_noise_stays_in_a_series_of_zeros() -> None:
 
 
 def test_a_volume_may_move_by_its_own_doubt_and_no_further() -> None:
-    own = {"doubt_voxels_sd": 3.0, "doubt_voxels_shift": -4.0, "doubt_voxels_half_step": 1.0, "voxel_cc": 0.001}
-    assert safety.volume_doubt_voxels({"voxels_sd": 3.0, "voxels_shift": -4.0}) == pytest.approx(1.64 * 5)
-    for after, asked in ((992, False), (991, True)):
+    own = {"doubt_voxels_sd": 6.0, "doubt_voxels_shift": -8.0, "doubt_voxels_half_step": 1.0, "voxel_cc": 0.001}
+    assert safety.volume_doubt_voxels({"voxels_sd": 6.0, "voxels_shift": -8.0}) == pytest.approx(1.64 * 10)
+    for after, asked in ((984, False), (983, True)):
         found = gate.judge(record({"lesion_voxels": 1000, "lesion_voxels_after": after, **own}))
         assert questions(found) == ({"export.ftv_moved"} if asked else set())
     wide = own | {"doubt_voxels_half_step": 20.0}
