@@ -458,6 +458,11 @@ SENTENCES: dict[str, Sentence] = {
         "an .npz with images, patients and split was expected",
         "choose another file",
     ),
+    "model.other_facts": Sentence(
+        "{name} is {told} of patient and acquisition",
+        "a start of the same kind as the training was expected",
+        "give or leave out the tables (--facts) accordingly",
+    ),
     "training.no_facts": Sentence(
         "{name} says nothing of any patient or series",
         "a clinical table of a known collection or an index of series was expected",

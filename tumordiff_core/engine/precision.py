@@ -17,7 +17,7 @@ REPEATS = 7
 def faster(device: torch.device) -> torch.dtype:
     """bfloat16 where a convolution like ours gains by it, else float32."""
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     return torch.bfloat16 if device.type == "cpu" and _processor_gains() else torch.float32
 
 

@@ -24,12 +24,10 @@ from tumordiff_core.training import fit
 from tumordiff_core.training.datasets import Mix, Stack
 from tumordiff_core.training.module import CONDITION, SIGMA_DATA
 
-COUNTS = (8, 16, 32, 64, 100)
-STEPS = (
-    "neighbours", "quiet slices first", "coloured noise", "other pixel sizes", "other phases", "contrast uptake",
-    "black air", "misjudged levels",
-)  # fmt: skip
 FACTS = "patient and acquisition"
+OF_DATA = ("neighbours", "quiet slices first")
+"""Steps that are left out of the stacks, not of the plan."""
+
 FORMAT = 1
 
 
@@ -97,6 +95,7 @@ def plan_for(plan: fit.Plan, variant: Variant) -> fit.Plan:
     if without == "misjudged levels":
         levels = replace(plan.recipe.levels, misjudged_share=0.0)
         return replace(plan, recipe=replace(plan.recipe, levels=levels))
+    assert without in {"", *OF_DATA}, without
     return plan
 
 

@@ -2,7 +2,7 @@
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
@@ -12,17 +12,19 @@ from tumordiff_core.plugins.specs import Task
 if TYPE_CHECKING:
     from tumordiff_core.jobs.worker import Job
 
+Step = Literal[
+    "neighbours", "quiet slices first", "coloured noise", "other pixel sizes", "other phases", "contrast uptake",
+    "black air", "misjudged levels",
+]  # fmt: skip
+
 
 class AmountsParams(BaseModel):
     """What the study of data asks for."""
 
     data: str = Field("", title="Data", description="A pack of slices (.npz) or a cohort folder with truth.")
     counts: list[int] = Field(default_factory=lambda: [8, 16, 32, 64, 100], min_length=1, title="Training patients")
-    without: list[str] = Field(
-        default_factory=lambda: [
-            "neighbours", "quiet slices first", "coloured noise", "other pixel sizes", "other phases",
-            "contrast uptake", "black air", "misjudged levels",
-        ],
+    without: list[Step] = Field(
+        default_factory=lambda: list(get_args(Step)),
         title="Steps left out", description="Each in a training of its own with all patients.",
     )  # fmt: skip
     facts: list[str] = Field(
@@ -71,8 +73,7 @@ def run(params: AmountsParams, job: "Job") -> None:
         family="edm-unet", arguments=params.arguments, recipe=Recipe("edm", params.batch, params.steps, params.seed),
         crop=params.crop, learning_rate=1e-3, epochs=params.epochs, patience=params.epochs,
     )  # fmt: skip
-    steps = [step for step in params.without if step in amounts.STEPS]
-    wanted = amounts.variants(params.counts, steps, len(train), facts=bool(params.facts))
+    wanted = amounts.variants(params.counts, params.without, len(train), facts=bool(params.facts))
     rows = amounts.run(plan, stacks, found, wanted, params.levels, job.checkpoints, progress=job.progress)
     note = (
         f"{len(wanted)} short trainings of {params.epochs * params.steps} steps, one seed; PSNR over the noisy input, "

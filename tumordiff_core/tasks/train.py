@@ -1,9 +1,9 @@
 """The job ``train``: a denoiser from a pack of slices or a cohort with truth, left as a model folder."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.plugins.specs import Task
@@ -54,6 +54,12 @@ class TrainParams(BaseModel):
         default_factory=dict, title="Domain", description="What the data are like, for the card: ranges by name."
     )
 
+    @model_validator(mode="after")
+    def _paper_is_as_it_was(self) -> Self:
+        if self.preset == "paper" and (self.facts or self.self_supervised):
+            raise ValueError("another preset: the paper's network is told no facts and learns from clean slices only")
+        return self
+
 
 @hookimpl
 def register_tasks() -> list[Task]:
@@ -66,7 +72,7 @@ def run(params: TrainParams, job: "Job") -> None:
     """Read the data, train, write the model folder and its card into the result."""
     from tumordiff_core import result_folder
     from tumordiff_core.engine.weights import save
-    from tumordiff_core.training import datasets, facts, fit
+    from tumordiff_core.training import datasets, facts, fit, self_supervised
 
     data = _data(params)
     job.progress.stage("read slices")
@@ -75,10 +81,14 @@ def run(params: TrainParams, job: "Job") -> None:
     fitted = fit.fit(plan, stacks, job.checkpoints, progress=job.progress)
     splits = {part: sorted({s.patient for s in stacks if s.part == part}) for part in ("train", "val", "test")}
     card = _card(params, plan, fitted, {"name": data.name, "sha256": datasets.fingerprint(data), "patients": splits})
+    if params.self_supervised:
+        levels = self_supervised.sigma_range([s for s in stacks if s.part == "train"])
+        card |= {"sigma_range": levels, "noise_model": "that of the collection itself, as measured"}
     save(job.result / "model" / params.name, fitted.network, card, half=True)
     job.answer.update(model=params.name, epochs=fitted.epochs, best_x0_error=fitted.best)
     record = result_folder.Record(
-        kind="model", provenance="derived", title=f"Model {params.name}", params=params.model_dump(), seed=job.seed,
+        kind="model", provenance="derived", title=f"Model {params.name}",
+        params=params.model_dump(exclude={"data", "facts"}), seed=job.seed,
         model={"name": params.name, "family": plan.family}, figures={"best_x0_error": fitted.best},
     )  # fmt: skip
     result_folder.finish(job.result, record)
@@ -104,11 +114,12 @@ def _plan(params: TrainParams) -> "Plan":
     paper = params.preset == "paper"
     recipe = Recipe(
         "eps" if paper else "edm", params.batch, params.steps, params.seed, loss=params.loss,
-        augmentations=tuple(params.augmentations), self_supervised=params.self_supervised and not paper,
-        facts=bool(params.facts) and not paper,
+        augmentations=tuple(params.augmentations), self_supervised=params.self_supervised, facts=bool(params.facts),
     )  # fmt: skip
     defaults = {**DEFAULTS.get(params.preset, {}), **({"condition": CONDITION + LENGTH} if recipe.facts else {})}
     start = model_cards.find(params.start) if params.start else None
+    if start and start.card.facts != recipe.facts:
+        raise ModelError("model.other_facts", name=params.start, told="told" if start.card.facts else "not told")
     taken = start.card.architecture if start else None
     if taken and (taken.family == "paper-unet") != paper:
         raise ModelError("model.other_preset", name=params.start, preset=params.preset)
@@ -155,7 +166,7 @@ def _card(params: TrainParams, plan: "Plan", fitted: "Fitted", data: dict[str, A
         "failure_cases": ["Not evaluated: run `tumordiff evaluate denoise` before relying on it."],
         "intended_use": "Research on noise reduction in breast DCE-MRI; not for diagnosis.",
         "made_with": {
-            "command": "tumordiff train", "params": params.model_dump(exclude={"data"}),
+            "command": "tumordiff train", "params": params.model_dump(exclude={"data", "facts"}),
             "program": f"TumorDiff {tumordiff_core.__version__}", "torch": torch.__version__, "epochs": fitted.epochs,
         },
     }  # fmt: skip

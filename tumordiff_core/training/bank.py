@@ -20,7 +20,7 @@ from tumordiff_core.training.chance import Chance
 from tumordiff_core.training.datasets import Mix, Stack, is_beside, neighbours_kept
 
 LARGEST_BANK = 200_000_000
-"""Pixels kept at once; of more data, other stacks are read at each ``renew``."""
+"""Source pixels kept at once (about 12 bytes each); of more data, other stacks are read at each ``renew``."""
 
 SMALLEST, LARGEST = 0.5, 2.2
 """Range of the factors by which 2x2 means are resampled."""
@@ -46,7 +46,8 @@ class Crops:
     images : float32 [crop, IMAGES, row, column] in the order of ``engine/context.py``, scaled so that 1 is about the
         slice's maximum; black where absent
     present : bool [crop, BESIDE], whether an image is there
-    noise, lag1 : float32 [crop] and [crop, 2], what the clean images themselves hold, in the same scale
+    noise, lag1, channels : float32 [crop], [crop, 2] and [crop], the measured noise of the slice itself in the same
+        scale; true of crops at the data's own pixels, with air and uptake as they are
     facts : float32 [crop, known_facts.LENGTH], what is known of patient and acquisition
     """
 
@@ -54,6 +55,7 @@ class Crops:
     present: npt.NDArray[np.bool_]
     noise: npt.NDArray[np.float32]
     lag1: npt.NDArray[np.float32]
+    channels: npt.NDArray[np.float32]
     facts: npt.NDArray[np.float32]
 
 
@@ -68,7 +70,7 @@ class _Shelf:
     beside : int64 [slice, NEIGHBOURS], first pixel of the neighbour, -1 where there is none
     peak, air : float32 [slice], brightest value and level of the air (0 where it is not known)
     weight : float64 [slice], how often a slice is drawn
-    noise, lag1 : float32 [slice] and [slice, 2], the slice's own noise
+    noise, lag1, channels : float32 [slice], [slice, 2] and [slice], the slice's own noise
     facts : float32 [slice, known_facts.LENGTH]
     """
 
@@ -82,6 +84,7 @@ class _Shelf:
     weight: npt.NDArray[np.float64]
     noise: npt.NDArray[np.float32]
     lag1: npt.NDArray[np.float32]
+    channels: npt.NDArray[np.float32]
     facts: npt.NDArray[np.float32]
 
 
@@ -117,6 +120,7 @@ class Bank:
         """Draw new pixel sizes and, of data too large to keep, other stacks."""
         shown = self._chosen(chance)
         if [id(stack) for stack in shown] != [id(stack) for stack in self._shown]:
+            self._all = None
             self._fill(shown)
         shelves, mix = list(self._kept), self._mix
         if mix.resampled > 0:
@@ -135,7 +139,8 @@ class Bank:
         present = np.zeros((count, context.BESIDE), dtype=bool)
         present[:, : len(context.NEIGHBOURS)] = neighbours_kept(self._mix, count, choices) & (shelf.beside[which] >= 0)
         first = np.concatenate([shelf.offset[which][:, None], np.maximum(shelf.beside[which], 0)], axis=1)
-        grid = self._grid(shelf, which, chance)
+        turned = choices.random(count) < 0.5
+        grid = self._grid(shelf, which, turned, chance)
         images = shelf.values[put(first)[:, :, None, None] + grid[:, None]].float()
         black = shelf.air[which] * (choices.random(count) < self._mix.black_air)
         brightness = chance.log_uniform(*BRIGHTNESS, count)
@@ -145,7 +150,9 @@ class Bank:
         images = uptake.added(images, present, self._mix, chance)
         shown = np.concatenate([np.ones((count, 1)), present], axis=1)
         noise = shelf.noise[which] * brightness
-        return Crops(images * put(shown)[:, :, None, None], present, noise, shelf.lag1[which], shelf.facts[which])
+        lag1 = np.where(turned[:, None], shelf.lag1[which][:, ::-1], shelf.lag1[which])
+        images = images * put(shown)[:, :, None, None]
+        return Crops(images, present, noise, lag1, shelf.channels[which], shelf.facts[which])
 
     @property
     def device(self) -> torch.device:
@@ -159,12 +166,14 @@ class Bank:
     def _chosen(self, chance: Chance) -> list[Stack]:
         if sum(stack.images.size for stack in self._stacks) <= LARGEST_BANK:
             return self._stacks
-        chosen, pixels = [], 0
-        for k in chance.choices.permutation(len(self._stacks)):
-            pixels += self._stacks[k].images.size
-            chosen.append(self._stacks[k])
-            if pixels > LARGEST_BANK:
+        drawable = [stack for stack in self._stacks if (stack.noise < self._noisiest).any()]
+        chosen: list[Stack] = []
+        pixels = 0
+        for k in chance.choices.permutation(len(drawable)):
+            pixels += drawable[k].images.size
+            if chosen and pixels > LARGEST_BANK:
                 break
+            chosen.append(drawable[k])
         return chosen
 
     def _fill(self, shown: list[Stack]) -> None:
@@ -180,8 +189,10 @@ class Bank:
             self._kept.append(_shelf(self._made_up, images, mix.made_up, self._noisiest))
         self._shown, self._halves = shown, halves
 
-    def _grid(self, shelf: _Shelf, which: npt.NDArray[np.int64], chance: Chance) -> Tensor:
-        """Pixels of each crop within its slice, int64 [crop, row, column]: a window, turned and flipped."""
+    def _grid(
+        self, shelf: _Shelf, which: npt.NDArray[np.int64], turned: npt.NDArray[np.bool_], chance: Chance
+    ) -> Tensor:
+        """Pixels of each crop within its slice, int64 [crop, row, column]: a window, flipped, some turned."""
         choices, put, size, count = chance.choices, chance.put, self._size, len(which)
         sides = np.stack([shelf.rows[which], shelf.columns[which]], axis=-1)
         room = np.maximum(sides - size, 0) + 1
@@ -198,7 +209,7 @@ class Bank:
         across = _reflected(_steps(size, corner[:, 1], choices, chance), put(sides[:, 1]))
         grid = down[:, :, None] * columns + across[:, None, :]
         swapped = down[:, None, :] * columns + across[:, :, None]
-        return torch.where(put(choices.random(count) < 0.5)[:, None, None], grid, swapped)
+        return torch.where(put(turned)[:, None, None], swapped, grid)
 
 
 def _steps(size: int, start: Tensor, choices: np.random.Generator, chance: Chance) -> Tensor:
@@ -257,6 +268,7 @@ def _shelf(
         weight=share * weight / weight.sum(),
         noise=noise / np.float32(2 if halved else 1),
         lag1=np.concatenate([np.tile(stack.lag1, (len(stack.images), 1)) for stack in stacks]).astype(np.float32),
+        channels=np.concatenate([np.full(len(s.images), s.channels) for s in stacks]).astype(np.float32),
         facts=np.concatenate([np.tile(known_facts.encoded(s.facts), (len(s.images), 1)) for s in stacks]),
     )
 

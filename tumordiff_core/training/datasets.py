@@ -4,6 +4,8 @@ A *stack* is one patient's run of slices; ``bank.py`` draws crops from stacks.
 """
 
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -41,6 +43,7 @@ class Stack:
     noise : float32 [slice], noise as a share of the slice's maximum
     one_scale : bool [slice], whether neighbouring slices share one intensity scale
     lag1 : correlation of the noise of neighbouring rows and of neighbouring columns
+    channels : receiver channels of its noise
     facts : what is known of patient and acquisition, fields of ``engine/known_facts.py``
     """
 
@@ -52,6 +55,7 @@ class Stack:
     noise: npt.NDArray[Any]
     one_scale: npt.NDArray[np.bool_]
     lag1: tuple[float, float] = (0.0, 0.0)
+    channels: int = 1
     facts: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -85,16 +89,20 @@ def read_pack(paths: Sequence[Path]) -> list[Stack]:
 
 def _pack_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
-        if path.stat().st_size > LARGEST_PACK_BYTES:
-            raise InputError("training.not_a_pack", path, name=path.name, reason="it is larger than 4 GB")
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > LARGEST_PACK_BYTES:
+            raise InputError("training.not_a_pack", path, name=path.name, reason="it unpacks to more than 4 GB")
         with np.load(path, allow_pickle=False) as pack:
             missing = PACK_KEYS - set(pack.files)
             if missing:
                 raise InputError("training.not_a_pack", path, name=path.name, reason=f"it lacks {min(missing)}")
             found = {key: pack[key] for key in PACK_KEYS}
             found[LAG1_KEY] = pack[LAG1_KEY] if LAG1_KEY in pack.files else np.full((len(found["images"]), 2), np.nan)
-            return found
-    except (OSError, ValueError, EOFError) as error:
+        if len({len(column) for column in found.values()}) > 1:
+            raise InputError("training.not_a_pack", path, name=path.name, reason="its arrays differ in length")
+        return found
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError("training.not_a_pack", path, name=path.name, reason="it cannot be read") from error
 
 
@@ -107,14 +115,17 @@ def _typical_lag1(measured: npt.NDArray[Any]) -> tuple[float, float]:
 def read_truth(folder: Path) -> list[Stack]:
     """Stacks of a synthetic cohort: the clean phases in each visit's ``truth.npz`` below ``folder``.
 
-    Raises InputError("training.no_data").
+    Raises InputError("training.no_data") or ("training.not_a_pack").
     """
     visits = sorted(folder.rglob("truth.npz"))
     parts = split(visit.parent.parent.name for visit in visits)
     stacks = []
     for visit in visits:
-        with np.load(visit, allow_pickle=False) as truth:
-            clean = truth["clean"].astype(np.float32)
+        try:
+            with np.load(visit, allow_pickle=False) as truth:
+                clean = truth["clean"].astype(np.float32)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise InputError("training.not_a_pack", visit, name=visit.name, reason="it cannot be read") from error
         patient = visit.parent.parent.name
         for phase in clean:
             slices = np.flatnonzero(phase.reshape(len(phase), -1).max(axis=1) > 0)
@@ -155,7 +166,9 @@ def read_manifest(path: Path) -> list[Stack]:
         quiet = float(np.median(noise)) <= typical
         everywhere = np.ones(count, dtype=bool)
         part = manifest["split"][line["patient"]]
-        stacks.append(Stack(line["patient"], part, quiet, images, np.arange(count), noise, everywhere))
+        spacing: list[float] = line.get("spacing_mm") or []
+        known = {"thickness_mm": float(spacing[0]), "pixel_mm": float(spacing[1])} if len(spacing) == 3 else {}
+        stacks.append(Stack(line["patient"], part, quiet, images, np.arange(count), noise, everywhere, facts=known))
     return stacks
 
 

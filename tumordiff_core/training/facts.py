@@ -2,6 +2,8 @@
 
 import csv
 import gzip
+import io
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,9 @@ from tumordiff_core.training.datasets import Stack
 
 Facts = dict[str, dict[str, float]]
 
-LARGEST_TABLE_BYTES = 200_000_000
+LARGEST_TABLE = 100_000_000
+"""Characters of an unpacked table that are read at most."""
+
 VENDORS = {"ge": "vendor_ge", "siemens": "vendor_siemens", "philips": "vendor_philips"}
 CLINICAL = {"age": "age_years", "hr": "hr_positive", "her2": "her2_positive"}
 """Clinical fact of a collection, and the field it fills."""
@@ -30,7 +34,7 @@ def read(paths: Sequence[Path]) -> Facts:
         if not path.is_file():
             raise InputError("training.no_facts", path, name=path.name)
         said = _of_index(path) or _of_clinical(path)
-        if not said:
+        if not any(said.values()):
             raise InputError("training.no_facts", path, name=path.name)
         for patient, facts in said.items():
             found.setdefault(patient, {}).update(facts)
@@ -53,18 +57,32 @@ def _of_clinical(path: Path) -> Facts:
 
 
 def _of_index(path: Path) -> Facts:
-    if not path.name.endswith((".csv", ".csv.gz")) or path.stat().st_size > LARGEST_TABLE_BYTES:
+    if not path.name.endswith((".csv", ".csv.gz")):
         return {}
     found: Facts = {}
-    with gzip.open(path, "rt", encoding="utf-8") if path.name.endswith(".gz") else path.open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if not {"PatientID", "Manufacturer"} <= row.keys():
-                return {}
-            known = found.setdefault(row["PatientID"], {})
-            for word, field in VENDORS.items():
-                if row["Manufacturer"]:
-                    known[field] = float(row["Manufacturer"].lower().startswith(word))
-            age = (row.get("PatientAge") or "").removesuffix("Y")
-            if age.isdigit():
-                known.setdefault("age_years", float(age))
+    for row in csv.DictReader(io.StringIO(_text(path))):
+        if not {"PatientID", "Manufacturer"} <= row.keys():
+            return {}
+        known = found.setdefault(row["PatientID"], {})
+        for word, field in VENDORS.items():
+            if row["Manufacturer"]:
+                known[field] = float(row["Manufacturer"].lower().startswith(word))
+        age = (row.get("PatientAge") or "").removesuffix("Y")
+        if age.isdecimal():
+            known.setdefault("age_years", float(age))
     return found
+
+
+def _text(path: Path) -> str:
+    """A table's text, unpacked up to a limit.
+
+    Raises InputError("training.no_facts") where it is larger, damaged or no text.
+    """
+    try:
+        with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+            raw = file.read(LARGEST_TABLE + 1)
+        if len(raw) <= LARGEST_TABLE:
+            return raw.decode("utf-8-sig")
+    except (OSError, EOFError, ValueError, zlib.error):
+        pass
+    raise InputError("training.no_facts", path, name=path.name)

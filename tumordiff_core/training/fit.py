@@ -4,7 +4,7 @@ import logging
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -160,6 +160,18 @@ def validation_batches(stacks: Sequence[Stack], recipe: Recipe) -> list[Batch]:
     return batches
 
 
+def validation_for(plan: Plan, stacks: Sequence[Stack]) -> list[Batch]:
+    """Fixed batches of validation patients; where there is no clean image, pairs of noisy ones.
+
+    Raises InputError("training.no_data") when there is no validation patient.
+    """
+    if not plan.recipe.self_supervised:
+        return validation_batches(stacks, plan.recipe)
+    recipe = replace(plan.recipe, batch=VALIDATION_SLICES, steps=2 * len(VALIDATION_LEVELS))
+    bank = bank_for(replace(plan, loaders=1), stacks)
+    return list(NoisyBatches(bank, recipe))
+
+
 def _validation_images(stack: Stack, side: int) -> tuple[Any, Any]:
     middle = len(stack.images) // 2
     images, present = context.gather(block_mean(stack.images)[None, :, :side, :side], 0, np.array([middle]))
@@ -231,13 +243,13 @@ def fit(plan: Plan, stacks: Sequence[Stack], checkpoints: Path, *, progress: Pro
     lightning.seed_everything(plan.recipe.seed, verbose=False)
     bank = bank_for(plan, [s for s in stacks if s.part == "train"])
     batches = NoisyBatches(bank, plan.recipe)
-    validation = validation_batches([s for s in stacks if s.part == "val"], plan.recipe)
+    validation = validation_for(plan, [s for s in stacks if s.part == "val"])
     network = build(plan.family, plan.arguments).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if plan.start is not None:
         network.load_state_dict({key: value.float() for key, value in load_file(plan.start).items()})
     module = DenoiserModule(
         network, plan.recipe, learning_rate=plan.learning_rate, epochs=plan.epochs,
-        graphed=(context.IMAGES, plan.crop) if plan.graphed else None,
+        graphed=(context.IMAGES, plan.crop) if plan.graphed and plan.recipe.objective == "edm" else None,
     )  # fmt: skip
     last = checkpoints / "last.ckpt"
     told, newest = Told(progress, plan), Newest(checkpoints, progress)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.utils.data import IterableDataset
+from torch.utils.data import IterableDataset, get_worker_info
 
 from tumordiff_core.engine import context, ddpm, known_facts, precondition, schedules
 from tumordiff_core.engine.denoise import condition_of
@@ -61,12 +61,15 @@ class NoisyBatches(IterableDataset[Batch]):
         self.epoch = 0
 
     def __iter__(self) -> Iterator[Batch]:
-        chance = seeded(self._recipe.seed, self.epoch, _rank(), device=self._bank.device)
+        worker = get_worker_info()
+        loader, loaders = (worker.id, worker.num_workers) if worker else (0, 1)
+        chance = seeded(self._recipe.seed, self.epoch, _rank(), loader, device=self._bank.device)
         self.epoch += 1
         self._bank.renew(chance)
+        steps = len(range(loader, self._recipe.steps, loaders))
         together = DRAWN_TOGETHER if self._bank.device.type == "cuda" else 1
-        for first in range(0, self._recipe.steps, together):
-            drawn = self._batches(min(together, self._recipe.steps - first), chance)
+        for first in range(0, steps, together):
+            drawn = self._batches(min(together, steps - first), chance)
             yield from (dict(zip(drawn, parts, strict=True)) for parts in zip(*drawn.values(), strict=True))
 
     def __len__(self) -> int:
@@ -215,7 +218,7 @@ class DenoiserModule(lightning.LightningModule):
         torch.nn.utils.clip_grad_norm_(self.parameters(), LARGEST_GRADIENT)
 
     def _on_bf16_gpu(self) -> bool:
-        return self.device.type == "cuda" and bool(torch.cuda.is_bf16_supported())
+        return self.device.type == "cuda" and bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
     def configure_optimizers(self) -> Any:
         """Adam with cosine annealing over all epochs, as the paper has it, after a short warm-up."""

@@ -34,8 +34,14 @@ def measured(stacks: Sequence[Stack]) -> list[Stack]:
         peak = np.maximum(np.asarray(stack.images).reshape(len(stack.images), -1).max(axis=1), 1e-6)
         if noise.sigma > 0:
             row, column = (float(np.clip(value, 0, 0.9)) for value in noise.lag1)
-            found.append(replace(stack, noise=noise.sigma / peak, lag1=(row, column)))
+            found.append(replace(stack, noise=noise.sigma / peak, lag1=(row, column), channels=noise.channels))
     return found
+
+
+def sigma_range(stacks: Sequence[Stack]) -> tuple[float, float]:
+    """The levels that a training on these stacks answers for: from the quietest slice to what is added at most."""
+    noise = np.concatenate([stack.noise for stack in measured(stacks)])
+    return float(noise.min()), float(noise.max() * np.sqrt(1 + max(SHARES) ** 2))
 
 
 def recorrupted(crops: Crops, chance: Chance) -> Noisy:
@@ -52,7 +58,7 @@ def recorrupted(crops: Crops, chance: Chance) -> Noisy:
     target[at] = target[at] - more / _each((a**2)[crop], chance)
     return Noisy(
         clean=target, noisy=noisy, sigma=chance.put(crops.noise * np.sqrt(1 + a**2)),
-        colour=chance.put(crops.lag1), channels=chance.put(np.ones(count, dtype=np.float32)),
+        colour=chance.put(crops.lag1), channels=chance.put(crops.channels),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tumordiff_core.evaluation import amounts
 from tumordiff_core.evaluation.amounts import Variant
 from tumordiff_core.evaluation.references import of_pack
 from tumordiff_core.progress import Progress
+from tumordiff_core.tasks.amounts import Step
 from tumordiff_core.training import fit
 from tumordiff_core.training.datasets import Stack
 from tumordiff_core.training.module import Recipe
@@ -62,6 +64,13 @@ def test_a_step_left_out_is_really_out(stacks: list[Stack]):
     assert amounts.plan_for(plan, Variant(5, "coloured noise")).recipe.levels.white_share == 1
     assert amounts.plan_for(plan, Variant(5, "other phases")).mix.phases == 0
     assert amounts.plan_for(plan, Variant(5, "other pixel sizes")).mix.resampled == 0
+    assert amounts.plan_for(plan, Variant(5, "contrast uptake")).mix.uptake == 0
+    assert amounts.plan_for(plan, Variant(5, "black air")).mix.black_air == 0
+    assert amounts.plan_for(plan, Variant(5, "misjudged levels")).recipe.levels.misjudged_share == 0
+    for step in get_args(Step):
+        amounts.plan_for(plan, Variant(5, step))
+    with pytest.raises(AssertionError):
+        amounts.plan_for(plan, Variant(5, "something else"))
 
 
 def test_no_training_patient_is_said(stacks: list[Stack]):

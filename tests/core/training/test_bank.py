@@ -7,6 +7,7 @@ import torch
 from tests.core.training.test_datasets import pack
 from tumordiff_core.engine import context
 from tumordiff_core.errors import InputError
+from tumordiff_core.noise.correlation import lag1
 from tumordiff_core.training import bank, datasets
 from tumordiff_core.training.chance import seeded
 
@@ -55,6 +56,10 @@ def test_neighbours_are_the_slices_beside_in_the_same_window(smooth):
         for column in np.flatnonzero(present):
             ratio = images[1 + column] / images[0]
             assert ratio.std() < 0.01 * ratio.mean(), "a neighbour shows another window"
+            # Slice k is (1 + k) times the first: only one k makes this ratio.
+            possible = [(1 + k + context.NEIGHBOURS[column]) / (1 + k) for k in range(5)]
+            assert min(abs(float(ratio.mean()) - p) for p in possible if p > 0) < 0.01
+            assert (ratio.mean() > 1) == (context.NEIGHBOURS[column] > 0), "before and after are exchanged"
 
 
 def test_loud_slices_are_no_targets(smooth):
@@ -75,20 +80,24 @@ def test_slices_without_a_known_level_are_refused():
 
 def test_a_slice_smaller_than_the_crop_is_mirrored():
     small = stack(np.arange(2 * 40 * 40, dtype=np.float32).reshape(2, 40, 40))
-    crops = drawn([small], PLAIN, count=8, size=32)
-    assert crops.images.shape[-1] == 32
-    assert (crops.images[:, 0] > 0).float().mean() > 0.9
+    half = datasets.block_mean(small.images)
+    mirrored = np.pad(half, ((0, 0), (0, 12), (0, 12)), mode="symmetric")
+    for crop in drawn([small], PLAIN, count=8, size=32).images[:, 0].numpy():
+        turned = [np.rot90(image[::flip], k) for image in mirrored for k in range(4) for flip in (1, -1)]
+        assert any(np.allclose(crop / crop.mean(), image / image.mean(), atol=2e-3) for image in turned)
 
 
 def test_other_pixel_sizes_change_with_every_renewal(smooth):
     kept = bank.Bank([smooth], size=32, mix=datasets.Mix(made_up=0, native=0, resampled=1, uptake=0, black_air=0))
-    steps = set()
+    steps, widths = set(), set()
     chance = seeded(3)
     for _ in range(4):
         kept.renew(chance)
-        slope = kept.draw(1, chance).images[0, 0].diff(dim=-1).abs().mean()
-        steps.add(round(float(slope), 5))
-    assert len(steps) == 4
+        crop = kept.draw(1, chance).images[0, 0]
+        # The gradient relative to the value does not depend on brightness, only on how large a pixel is.
+        steps.add(round(float(crop.diff(dim=-1).abs().mean() / crop.mean()), 4))
+        widths.update(set(kept._all.columns.tolist()) - {80})
+    assert len(widths) == len(steps) == 4
 
 
 def test_of_data_too_large_to_keep_others_come_with_each_renewal(smooth, monkeypatch):
@@ -101,6 +110,24 @@ def test_of_data_too_large_to_keep_others_come_with_each_renewal(smooth, monkeyp
         seen.update(stack.patient for stack in kept._shown)
         assert len(kept._shown) <= 2
     assert len(seen) > 2
+
+
+def test_of_data_too_large_to_keep_only_stacks_that_can_be_drawn_are_taken(smooth, monkeypatch):
+    loud = [stack(np.full((2, 160, 160), 7.0), noise=0.2, patient=f"L{k}") for k in range(8)]
+    monkeypatch.setattr(bank, "LARGEST_BANK", 160 * 160)
+    for seed in range(4):
+        assert drawn([*loud, smooth], PLAIN, count=4, seed=seed).images[:, 0].max() > 0
+
+
+def test_the_correlation_of_a_turned_crop_is_turned():
+    rng = np.random.default_rng(0)
+    lines = np.repeat(rng.random((1, 200, 200)), 2, axis=2)[:, :, :200].astype(np.float32)
+    known = type(stack(lines))(**{**vars(stack(lines)), "lag1": (0.0, 0.6)})
+    mix = datasets.Mix(made_up=0, native=1, resampled=0, uptake=0, phases=0, black_air=0)
+    crops = drawn([known], mix, count=40, size=64)
+    for image, told in zip(crops.images[:, 0].numpy(), crops.lag1, strict=True):
+        down, across = lag1(image)
+        assert (down > across) == (told[0] > told[1])
 
 
 def test_air_is_made_black_and_tissue_is_not():

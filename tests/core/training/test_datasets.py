@@ -58,6 +58,28 @@ def test_a_pack_that_lacks_an_array_is_refused_by_name(tmp_path):
         datasets.read_data(tmp_path / "pack.npz")
 
 
+def test_a_pack_whose_arrays_differ_in_length_is_refused(tmp_path):
+    place = pack(tmp_path / "pack.npz")
+    with np.load(place) as found:
+        known = dict(found)
+    np.savez(place, **{**known, "patient": known["patient"][:-1]})
+    with pytest.raises(InputError, match="differ in length"):
+        datasets.read_data(place)
+
+
+def test_a_pack_that_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "LARGEST_PACK_BYTES", 1000)
+    with pytest.raises(InputError, match="unpacks to more"):
+        datasets.read_data(pack(tmp_path / "pack.npz"))
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 damaged", b"\x93NUMPY"])
+def test_a_damaged_pack_is_refused(tmp_path, content):
+    (tmp_path / "pack.npz").write_bytes(content)
+    with pytest.raises(InputError, match="not a pack"):
+        datasets.read_data(tmp_path / "pack.npz")
+
+
 def test_a_folder_without_truth_holds_nothing_to_learn_from(tmp_path):
     with pytest.raises(InputError, match="no slices to learn from"):
         datasets.read_data(tmp_path)

@@ -9,8 +9,8 @@ import torch
 from tests.conftest import SHARED
 from tests.core.training.test_bank import PLAIN, drawn, stack
 from tumordiff_core.engine import denoise, known_facts
-from tumordiff_core.engine.networks import EdmArguments, build_edm
 from tumordiff_core.errors import InputError
+from tumordiff_core.progress import Progress
 from tumordiff_core.training import facts, fit, module
 from tumordiff_core.training.augment import Levels
 from tumordiff_core.training.chance import seeded
@@ -42,13 +42,31 @@ def test_the_trials_own_tables_are_joined_by_patient():
     assert {"age_years", "hr_positive", "her2_positive", "vendor_ge"} <= found["ISPY1_1002"].keys()
 
 
-@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "PatientID,Age\nA,3\n"])
-def test_a_table_that_says_nothing_is_refused(tmp_path, text):
-    place = tmp_path / "table.csv"
-    place.write_text(text)
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"a,b\n1,2\n", b"PatientID,Age\nA,3\n", b"PatientID,Manufacturer\nA,\n", b"\xff\xfe\x00", b"\x1f\x8b\x08"],
+)  # fmt: skip
+def test_a_table_that_says_nothing_is_refused(tmp_path, name, content):
+    place = tmp_path / name
+    place.write_bytes(content)
     with pytest.raises(InputError, match="says nothing of any patient") as caught:
         facts.read([place])
     assert caught.value.code == "training.no_facts"
+
+
+def test_a_table_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(facts, "LARGEST_TABLE", 1000)
+    place = tmp_path / "index.csv.gz"
+    place.write_bytes(gzip.compress(b"PatientID,Manufacturer\n" + b"A,GE\n" * 1000))
+    with pytest.raises(InputError, match="says nothing"):
+        facts.read([place])
+
+
+def test_a_mark_of_byte_order_does_not_hide_the_header(tmp_path):
+    place = tmp_path / "index.csv"
+    place.write_bytes(b"\xef\xbb\xbf" + INDEX.encode())
+    assert facts.read([place])["A"]["vendor_ge"] == 1
 
 
 def test_unknown_and_average_are_told_apart():
@@ -82,8 +100,6 @@ def test_a_network_that_is_told_answers_to_what_it_hears(tmp_path):
     known = facts.joined([stack(np.random.default_rng(1).random((3, 80, 80)))], {"A": {"age_years": 70.0}})
     plan = fit.Plan("edm-unet", arguments, recipe, crop=32, learning_rate=3e-3, epochs=1, threads=1)
     validation = type(known[0])(**{**vars(known[0]), "part": "val", "patient": "V"})
-    from tumordiff_core.progress import Progress
-
     network = fit.fit(plan, [*known, validation], tmp_path, progress=Progress()).network.eval()
     image = torch.rand(1, 9, 32, 32)
     answers = []
@@ -95,4 +111,3 @@ def test_a_network_that_is_told_answers_to_what_it_hears(tmp_path):
         with torch.inference_mode():
             answers.append(denoise.posterior_mean(model, image, torch.zeros(1, 8), denoise.NoiseLevel(0.1)))
     assert (answers[0] - answers[1]).abs().max() > 1e-5
-    assert isinstance(build_edm(EdmArguments.model_validate(arguments)), type(network))

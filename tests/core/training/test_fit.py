@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from tests.core.training.test_datasets import pack
 from tumordiff_core import model_cards
@@ -16,7 +16,8 @@ from tumordiff_core.jobs import events, folder, start, worker
 from tumordiff_core.plugins import manager, specs
 from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.progress import Progress
-from tumordiff_core.training import fit
+from tumordiff_core.tasks.train import TrainParams
+from tumordiff_core.training import bank, datasets, fit, module
 
 SHORT = {"epochs": 2, "steps": 3, "batch": 2, "crop": 32, "threads": 1}
 
@@ -111,6 +112,49 @@ def test_a_model_of_the_other_preset_is_no_start(here):
     job = train(here, start="tiny", preset="paper")
     assert worker.main(job) == 1
     assert events.read_all(job)[-1]["code"] == "model.other_preset"
+
+
+def test_two_loaders_share_an_epoch_and_repeat_nothing(tmp_path):
+    stacks = datasets.read_data(pack(tmp_path / "pack.npz", side=96))
+    kept = bank.Bank(stacks, size=32, mix=datasets.Mix(made_up=0))
+    batches = module.NoisyBatches(kept, module.Recipe("edm", 2, 5, 0))
+    found = [batch["noisy"] for batch in torch.utils.data.DataLoader(batches, batch_size=None, num_workers=2)]
+    assert len(found) == 5
+    assert not any(torch.equal(a, b) for k, a in enumerate(found) for b in found[:k])
+
+
+def test_a_start_that_is_told_no_facts_is_refused_for_a_training_that_tells_them(here):
+    first = train(here)
+    assert worker.main(first) == 0
+    model_cards.install(first / "result")
+    table = here / "index.csv"
+    table.write_text("PatientID,Manufacturer\nA,GE\n")
+    job = train(here, start="tiny", name="tiny-2", facts=[str(table)], arguments={})
+    assert worker.main(job) == 1
+    assert events.read_all(job)[-1]["code"] == "model.other_facts"
+
+
+@pytest.mark.parametrize("more", [{"facts": ["table.csv"]}, {"self_supervised": True}])
+def test_the_papers_network_is_told_nothing_new(more):
+    with pytest.raises(ValidationError, match="another preset"):
+        TrainParams.model_validate({"preset": "paper", **more})
+
+
+def test_a_self_supervised_model_says_the_levels_of_its_own_collection(here):
+    rng = np.random.default_rng(0)
+    place = pack(here / "noisy.npz", side=96)
+    with np.load(place) as found:
+        known = dict(found)
+    y, x = np.mgrid[:96, :96]
+    clean = 120 * (np.hypot(y - 48, x - 60) < 30)
+    noisy = np.hypot(clean + rng.normal(0, 8, (12, 96, 96)), rng.normal(0, 8, (12, 96, 96)))
+    np.savez(place, **{**known, "images": noisy.clip(0, 255).astype(np.uint8)})
+    job = folder.new_job("train", {
+        "data": str(place), "name": "own", "self_supervised": True, "arguments": {"widths": [16, 16]}, **SHORT,
+    })  # fmt: skip
+    assert worker.main(job) == 0
+    low, high = model_cards.read(job / "result" / "model" / "own").card.sigma_range
+    assert 0.03 < low < 8 / 120 < high < 0.2
 
 
 class Plain(torch.nn.Module):

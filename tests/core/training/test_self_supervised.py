@@ -39,17 +39,15 @@ def test_noise_of_input_and_target_is_independent():
     noise = np.full(count, sigma, dtype=np.float32)
     lag1 = np.zeros((count, 2), dtype=np.float32)
     crops = Crops(
-        clean + sigma * chance.normal(*clean.shape),
-        np.zeros((count, 8), dtype=bool),
-        noise,
-        lag1,
-        np.zeros((count, 20)),
-    )
+        clean + sigma * chance.normal(*clean.shape), np.zeros((count, 8), dtype=bool), noise, lag1,
+        np.full(count, 2.0, dtype=np.float32), np.zeros((count, 20), dtype=np.float32),
+    )  # fmt: skip
     found = self_supervised.recorrupted(crops, chance)
     a, b = (part[:, 0] - 2.0 for part in (found.noisy, found.clean))
     assert (a * b).mean().item() == pytest.approx(0, abs=0.02 * sigma**2)
     assert (a**2).mean(dim=(1, 2)).sqrt().div(found.sigma).mean().item() == pytest.approx(1, abs=0.02)
     assert found.sigma.min() > sigma
+    assert (found.channels == 2).all()
 
 
 def test_level_and_correlation_are_measured_from_the_slices():
