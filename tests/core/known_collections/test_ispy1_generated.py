@@ -77,6 +77,7 @@ def test_as_many_files_are_written_as_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.real
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_all_847_studies_without_any_record(tmp_path: Path) -> None:
     if not generated.plan.INDEX.is_file():
         pytest.skip("The series index is not beside the checkout, so only the made-up plan can be checked.")
