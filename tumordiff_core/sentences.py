@@ -570,9 +570,9 @@ SENTENCES: dict[str, Sentence] = {
         "look there, then confirm (--yes)",
     ),
     "export.edges_in_residual": Sentence(
-        "what was taken away follows the edges (correlation {found})",
-        "less than {limit} was expected",
-        "look for blur, then confirm (--yes)",
+        "{how} was taken away at edges than elsewhere (correlation {found})",
+        "less than {limit} of either sign was expected",
+        "look for {look}, then confirm (--yes)",
     ),
     "export.repeat_worse": Sentence(
         "the series fits its own next phase worse than before ({before} became {after})",

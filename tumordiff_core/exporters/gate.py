@@ -155,7 +155,9 @@ def _residual(gate: "Figures") -> list[Finding]:
         found.append(_ask("export.structure_in_tissue", count=len(peaks), place=place, found=f"{abs(top['z']):.1f}"))
     along_edges = max(gate.get("residual_gradient") or [0.0], key=abs)
     if abs(along_edges) >= GRADIENT:
-        found.append(_ask("export.edges_in_residual", found=f"{along_edges:.2f}", limit=f"{GRADIENT:g}"))
+        how, look = ("more", "blur") if along_edges > 0 else ("less", "noise left at edges")
+        said = f"{along_edges:.2f}"
+        found.append(_ask("export.edges_in_residual", how=how, found=said, look=look, limit=f"{GRADIENT:g}"))
     before, after = gate.get("repeat_before"), gate.get("repeat_after")
     if before is not None and after is not None and after > before:
         found.append(_ask("export.repeat_worse", before=f"{before:.1f}", after=f"{after:.1f}"))
