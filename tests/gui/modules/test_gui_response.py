@@ -113,6 +113,11 @@ def test_an_assumed_rule_is_told_by_word_and_sign(panel: Any) -> None:
     assert "PE ≥ 70" in panel.rule_text.text() and "9 of 26" in panel.rule_text.text()
 
 
+def test_a_volume_is_shown_with_its_doubt_where_it_has_one() -> None:
+    assert table.cells(row(1, ftv_pe_cc=5.31, ftv_pe_doubt_cc=0.12))[2] == "5.31 ± 0.12 cc"
+    assert table.cells(row(1, ftv_pe_cc=5.31))[2] == "5.31 cc"
+
+
 def test_classes_are_told_in_words_too(panel: Any) -> None:
     told = panel.table.table.item(0, table.BAR_COLUMN).data(Qt.ItemDataRole.AccessibleTextRole)
     assert "1.0-1.3: 40 %" in told and "> 3: 2 %" in told

@@ -164,7 +164,8 @@ def cells(row: dict[str, Any]) -> list[str]:
         return [visit, strings.KINDS["missing"], str(row["trouble"]), *[""] * (len(strings.COLUMNS) - 3)]
     kinetics = strings.KINETICS.format(**{k: row[f"{k}_percent"] for k in ("washout", "plateau", "persistent")})
     return [
-        visit, strings.KINDS.get(row["kind"], row["kind"]), units.format_cc(row["ftv_pe_cc"]),
+        visit, strings.KINDS.get(row["kind"], row["kind"]),
+        units.format_cc(row["ftv_pe_cc"], row.get("ftv_pe_doubt_cc")),
         units.format_cc(row.get("published_pe_cc")), units.format_percent(row.get("change_percent")),
         units.format_mm(row.get("longest_mm")), units.format_mm(row.get("published_ld_mm")),
         kinetics if row["ftv_pe_voxels"] else "-", strings.RULES.get(row["rule"], row["rule"]),
