@@ -248,6 +248,9 @@ def evaluate(
     study: Annotated[
         list[str] | None, typer.Option(help="calibration, detectability or spheres, on phantoms; or none.")
     ] = None,
+    strength: Annotated[
+        list[float] | None, typer.Option(help="For detectability: share of the denoised image; may be repeated.")
+    ] = None,
     facts: Annotated[
         list[str] | None, typer.Option(metavar="TABLE", help="For amounts: clinical table or index of series.")
     ] = None,
@@ -269,7 +272,7 @@ def evaluate(
         "what": what.value, "references": _whole(references), "models": model or None, "levels": level or None,
         "sets": sets or None, "kinds": kind or None, "baselines": baseline or None, "against": against,
         "repeat": (repeat if repeat.startswith(SERIES_PREFIX) else _whole(repeat)) or None, "studies": study or None,
-        "into_cards": into_cards or None,
+        "into_cards": into_cards or None, "strengths": strength or None,
     }  # fmt: skip
     finish(do("evaluate", values, as_json=as_json))
 

@@ -14,7 +14,7 @@ import torch
 from scipy import ndimage, special, stats
 from scipy.optimize import curve_fit
 
-from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, denoise_phase, posterior_mean, seen
+from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, blend, denoise_phase, posterior_mean, seen
 from tumordiff_core.errors import InputError
 from tumordiff_core.noise.add import magnitude
 from tumordiff_core.noise.correlation import lag1_of_spectrum
@@ -354,8 +354,8 @@ def missed(found: Seen) -> int:
 # the study on phantoms
 
 
-def of_model(model: LoadedModel) -> Denoise:
-    """A model as a method: every phase seen with its neighbours and the other phases."""
+def of_model(model: LoadedModel, strength: float = 1.0) -> Denoise:
+    """A model as a method: every phase seen with its neighbours and the other phases; ``strength`` of its mean."""
 
     def run(phases: Float, noise: NoiseLevel, slices: Sequence[int]) -> Float:
         out = np.empty((len(phases), len(slices), *phases.shape[2:]), dtype=np.float32)
@@ -364,7 +364,7 @@ def of_model(model: LoadedModel) -> Denoise:
                 images, present = seen(model, phases, phase, np.array([place]))
                 with torch.inference_mode():
                     mean = posterior_mean(model, images.to(model.device), present.to(model.device), noise)
-                out[phase, k] = mean[0, 0].cpu().numpy()
+                out[phase, k] = blend(phases[phase, place], mean[0, 0].cpu().numpy(), strength)
         return out
 
     return run

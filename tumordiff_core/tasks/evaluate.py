@@ -2,7 +2,7 @@
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -38,6 +38,9 @@ class EvaluateParams(BaseModel):
     )
     studies: list[Literal["calibration", "detectability", "spheres", "none"]] = Field(
         default_factory=list, title="Studies", description="On noise-free phantoms, for models: what PSNR cannot see."
+    )
+    strengths: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        default_factory=lambda: [1.0], title="Strengths", description="Of the denoised image, for lesions alone."
     )
     into_cards: bool = Field(
         False, title="Write into the cards", description="The models' cards get these figures instead of theirs."
@@ -138,7 +141,11 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
         sections.append(pages.section("Is its doubt right?", note, rows))
     if "detectability" in asked:
         breasts = detectability.anatomies()
-        methods = {name: detectability.of_model(model) for name, model in models.items()}
+        methods = {
+            name if strength == 1 else f"{name} at {strength:g}": detectability.of_model(model, strength)
+            for name, model in models.items()
+            for strength in params.strengths
+        }
         kinds = [denoise.KINDS[name] for name in params.kinds if name in denoise.KINDS]
         found["detectability"] = [
             {"model": name, "noise": kind.name, "level": level, **figures}

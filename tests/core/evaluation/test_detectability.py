@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
-from tumordiff_core.engine.denoise import NoiseLevel
+from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel
 from tumordiff_core.errors import InputError
 from tumordiff_core.evaluation import detectability
 from tumordiff_core.evaluation.detectability import Anatomy, Site
@@ -106,3 +107,15 @@ def test_doing_nothing_to_the_sphere_gives_the_guides_figures(snr: float, bias: 
     assert found.bias_percent == pytest.approx(bias, abs=1.0)
     assert found.dice == pytest.approx(dice, abs=0.01)
     assert found.false_far == pytest.approx(0, abs=0.1)
+
+
+def test_half_the_strength_is_half_of_the_model_and_half_of_what_arrived():
+    class Nothing(torch.nn.Module):
+        def forward(self, x: torch.Tensor, _condition: torch.Tensor) -> torch.Tensor:
+            return torch.zeros_like(x[:, :1])
+
+    model = LoadedModel("nothing", "edm-unet", Nothing(), 0.2, (0.0, 1.0), True, torch.device("cpu"))
+    phases = np.random.default_rng(0).random((2, 3, 16, 16)).astype(np.float32)
+    whole, half = (detectability.of_model(model, w)(phases, NoiseLevel(0.1), [1]) for w in (1.0, 0.5))
+    assert not np.allclose(whole, phases[:, [1]])
+    assert np.allclose(half, (whole + phases[:, [1]]) / 2)
