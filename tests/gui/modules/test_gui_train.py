@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from tests.gui import fakes
 from tumordiff_core import files, model_cards
@@ -76,7 +77,7 @@ def test_data_that_cannot_be_read_are_said_and_keep_the_start_back(wiring: Any, 
 
 
 def test_start_makes_a_job_of_what_the_form_says(wiring: Any, train: Any):
-    QTest.mouseClick(train.presets.button(1), LEFT)
+    QTest.mouseClick(next(b for b in train.presets.buttons() if b.text() == "Paper"), LEFT)
     line = train.form.editor("name").line
     line.selectAll()
     QTest.keyClicks(line, "paper-2")
@@ -230,3 +231,16 @@ def test_a_result_of_train_is_shown_by_its_run(wiring: Any, train: Any, qtbot: A
     other.close()
     wiring.context.desk.choose_result(Path(view.folder / "result"))
     assert train._view() is view
+
+
+def test_the_start_button_is_in_reach_in_a_small_window(train: Any, wiring: Any) -> None:
+    wiring.window.resize(1280, 700)
+    QApplication.processEvents()
+    assert not train.start.visibleRegion().isEmpty()
+    assert train.start.visibleRegion().boundingRect().height() == train.start.height()
+
+
+def test_the_larger_preset_is_asked_for_by_name(train: Any) -> None:
+    QTest.mouseClick(next(b for b in train.presets.buttons() if b.text() == "Large"), LEFT)
+    assert train.values()["preset"] == "large"
+    assert "GPU" in train.preset_hint.text()

@@ -30,7 +30,7 @@ from tumordiff_gui.forms.form import Form
 from tumordiff_gui.modules.train import strings
 from tumordiff_gui.modules.train.charts import LAYOUT, Charts, best_epoch
 from tumordiff_gui.theme import apply, icons
-from tumordiff_gui.views.column import heading, scrolling_column
+from tumordiff_gui.views.column import MARGIN, SPACING, heading, scrolling_column
 
 if TYPE_CHECKING:
     from tumordiff_gui.context import Context
@@ -65,7 +65,8 @@ class Panel(QWidget):
     # building
 
     def _build(self, params: Any) -> None:
-        self._column = scrolling_column(QVBoxLayout(self))
+        self._outer = QVBoxLayout(self)
+        self._column = scrolling_column(self._outer)
         title = QLabel(strings.TITLE)
         title.setFont(apply.font(15, semibold=True))
         self._column.addWidget(title)
@@ -81,8 +82,7 @@ class Panel(QWidget):
         row = QHBoxLayout()
         row.setSpacing(4)
         self.presets = QButtonGroup(self, exclusive=True)
-        texts = (("ours", strings.OURS, strings.OURS_HINT), ("paper", strings.PAPER, strings.PAPER_HINT))
-        for number, (name, text, hint) in enumerate(texts):
+        for number, (name, (text, hint)) in enumerate(strings.PRESETS.items()):
             button = QToolButton(checkable=True, checked=number == 0)
             button.setText(text)
             button.setToolTip(hint)
@@ -91,7 +91,7 @@ class Panel(QWidget):
             row.addWidget(button)
         row.addStretch(1)
         self._column.addLayout(row)
-        self.preset_hint = _wrapped("secondary", strings.OURS_HINT)
+        self.preset_hint = _wrapped("secondary", strings.PRESETS["ours"][1])
         self._column.addWidget(self.preset_hint)
         self.presets.idClicked.connect(lambda _: self._preset_chosen())
 
@@ -133,7 +133,11 @@ class Panel(QWidget):
         self.start = QPushButton(icons.icon("play", "on_accent"), strings.START)
         self.start.setProperty("role", "primary")
         self.start.clicked.connect(self.begin)
-        self._column.addWidget(self.start)
+        # Below the scrolling part, so that it is in reach however small the window is.
+        below = QVBoxLayout()
+        below.setContentsMargins(MARGIN, SPACING, MARGIN, MARGIN)
+        below.addWidget(self.start)
+        self._outer.addLayout(below)
 
     def _build_run(self) -> None:
         self.run_box = QWidget()
@@ -242,11 +246,11 @@ class Panel(QWidget):
 
     @property
     def preset(self) -> str:
-        """``ours`` or ``paper``."""
+        """A key of ``strings.PRESETS``."""
         return str(self.presets.checkedButton().property("preset"))
 
     def _preset_chosen(self) -> None:
-        self.preset_hint.setText(strings.PAPER_HINT if self.preset == "paper" else strings.OURS_HINT)
+        self.preset_hint.setText(strings.PRESETS[self.preset][1])
         self._refresh()
 
     def _fold(self) -> None:

@@ -3,9 +3,13 @@
 TITLE = "Train a denoiser"
 SUBTITLE = "The training runs as a job: it goes on when the window is closed, and can be stopped and resumed."
 PRESET = "Preset"
-OURS, PAPER = "Ours", "Paper"
-OURS_HINT = "Preconditioned residual network that knows the noise level; the default."
-PAPER_HINT = "The network and noise schedule of the paper this project began with, used correctly."
+PRESETS = {
+    "ours": ("Ours", "Preconditioned residual network that knows the noise level; the default."),
+    "large": ("Large", "The same with four times the work, for training on a GPU."),
+    "paper": ("Paper", "The network and noise schedule of the paper this project began with, used correctly."),
+}
+"""Name and hint of each preset."""
+
 DATA = "Data"
 DATA_LABEL = "Data: a pack of slices or a cohort with truth; empty for the demo cohort"
 DATA_EMPTY = "demo cohort"
