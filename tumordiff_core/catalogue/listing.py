@@ -5,9 +5,9 @@ import sqlite3
 from collections import defaultdict
 from typing import Any
 
+from tumordiff_core.catalogue.protocols import missing_visits
 from tumordiff_core.errors import InputError
 
-PROTOCOLS = {"ISPY1": ("T1", "T2", "T3", "T4"), "ISPY2": ("T0", "T1", "T2", "T3")}
 EDITED = "edited"
 _SIDES = {"L": "left", "R": "right"}
 
@@ -100,7 +100,7 @@ def _words(
     if side:
         lines.append(f"side:{_SIDES.get(side, side)}")
     labels = {visit[1] for visit in visits}
-    lines += [f"missing:{label}" for label in _missing(collection, labels)]
+    lines += [f"missing:{label}" for label in missing_visits(collection, labels)]
     for visit in visits:
         lines += [str(visit[1]), str(visit[4] or ""), str(visit[5])]
         for one in visit[6]:
@@ -118,17 +118,6 @@ def _words(
         if value in (0, 1):
             lines.append(f"{name}:{'yes' if value else 'no'}")
     return "\n".join(dict.fromkeys(line.casefold() for line in lines if line))
-
-
-def _missing(collection: str, labels: set[str]) -> list[str]:
-    """Visits of the protocol, or gaps between known ones, that have no study."""
-    known = [int(label[1:]) for label in labels if label[:1] == "T" and label[1:].isdigit()]
-    if not known:
-        return []
-    named = collection.upper().replace("-", "").replace(" ", "")
-    protocol = next((visits for name, visits in PROTOCOLS.items() if name in named), None)
-    expected = protocol or tuple(f"T{n}" for n in range(min(1, *known), max(known) + 1))
-    return [label for label in expected if label not in labels]
 
 
 def terms(search: str) -> list[str]:

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QFont, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from tumordiff_core import units
+from tumordiff_core.catalogue import protocols
 from tumordiff_gui import words
 from tumordiff_gui.modules.browse import strings
 from tumordiff_gui.state.desk import Selection
@@ -19,7 +20,6 @@ from tumordiff_gui.theme import apply, icons, tokens
 KEY_ROLE = Qt.ItemDataRole.UserRole + 1
 ROW_ROLE = Qt.ItemDataRole.UserRole + 2
 DETAIL_ROLE = Qt.ItemDataRole.UserRole + 3
-PROTOCOLS = {"ISPY1": ("T1", "T2", "T3", "T4"), "ISPY2": ("T0", "T1", "T2", "T3")}
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -109,15 +109,8 @@ def patient_name(patient_id: str, *, hide_names: bool) -> str:
 
 
 def missing_visits(patient: Any) -> list[str]:
-    """Visits of the protocol, or gaps between known ones, that have no study."""
-    labels = [v.label for v in patient.visits if re.fullmatch(r"T\d", v.label)]
-    if not labels:
-        return []
-    named = patient.collection.upper().replace("-", "").replace(" ", "")
-    protocol = next((visits for name, visits in PROTOCOLS.items() if name in named), None)
-    known = [int(label[1]) for label in labels]
-    expected = protocol or tuple(f"T{n}" for n in range(min(1, *known), max(known) + 1))
-    return [label for label in expected if label not in labels]
+    """Visits that a patient lacks, in order."""
+    return protocols.missing_visits(patient.collection, [visit.label for visit in patient.visits])
 
 
 def missing_reason(patient: Any, label: str) -> str:
