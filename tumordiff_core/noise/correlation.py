@@ -9,13 +9,17 @@ Float = npt.NDArray[np.float64]
 
 FERMI_EDGE = 0.93
 FERMI_WIDTH = 0.06
+LARGEST_EXPONENT = 50.0
 
 
 def _unit_power(amplitude: Float) -> Float:
     return np.asarray(amplitude / np.sqrt(np.mean(amplitude**2)))
 
 
-def fermi_spectrum(rows: int, columns: int, *, row_cut: float = 0.75, column_cut: float = 1.0) -> Float:
+def fermi_spectrum(
+    rows: int, columns: int, *, row_cut: float = 0.75, column_cut: float = 1.0, edge: float = FERMI_EDGE,
+    width: float = FERMI_WIDTH,
+) -> Float:  # fmt: skip
     """Amplitude spectrum of zero-filled, elliptically filtered data, [row, column] in FFT order, mean power 1.
 
     ``row_cut`` and ``column_cut`` are the acquired share of each axis' Nyquist frequency: 192 of 256 phase-encoding
@@ -24,7 +28,7 @@ def fermi_spectrum(rows: int, columns: int, *, row_cut: float = 0.75, column_cut
     ky = np.abs(np.fft.fftfreq(rows))[:, None] * 2 / row_cut
     kx = np.abs(np.fft.fftfreq(columns))[None, :] * 2 / column_cut
     rho = np.hypot(ky, kx)
-    return _unit_power(1.0 / (1.0 + np.exp((rho - FERMI_EDGE) / FERMI_WIDTH)))
+    return _unit_power(1.0 / (1.0 + np.exp(np.minimum((rho - edge) / width, LARGEST_EXPONENT))))
 
 
 def gaussian_spectrum(rows: int, columns: int, lag1: float | tuple[float, float]) -> Float:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, optimize
 
+from tumordiff_core.noise.correlation import fermi_spectrum
 from tumordiff_core.noise.level import BLOCK, air_blocks, air_level
 
 Float = npt.NDArray[np.float64]
@@ -36,10 +37,9 @@ class Spectrum:
 
     def amplitude(self, rows: int, columns: int) -> Float:
         """Amplitude [row, column] in FFT order, mean power 1."""
-        down = np.abs(np.fft.fftfreq(rows))[:, None] * 2 / self.row_cut
-        across = np.abs(np.fft.fftfreq(columns))[None, :] * 2 / self.column_cut
-        found = 1 / (1 + np.exp(np.clip((np.hypot(down, across) - 1) / self.width, -50, 50)))
-        return np.asarray(found / np.sqrt(np.mean(found**2)))
+        return fermi_spectrum(
+            rows, columns, row_cut=self.row_cut, column_cut=self.column_cut, edge=1.0, width=self.width
+        )
 
 
 def of_air(values: npt.NDArray[Any]) -> Spectrum | None:
