@@ -59,7 +59,8 @@ def _place(row: Mapping[str, Any]) -> tuple[int, int, int]:
 def stored(result: Path, row: Mapping[str, Any], arrays: Arrays) -> dict[str, Any]:
     """The row with the names of its arrays, which are written under the hash of their content."""
     place = result / FOLDER
-    place.mkdir(parents=True, exist_ok=True)
+    # Without its parents: a result that was deleted meanwhile must not come back as an empty one.
+    place.mkdir(exist_ok=True)
     named = dict(row)
     for name, values in arrays.items():
         if values is None or not values.size:
@@ -108,4 +109,4 @@ def _parsed(line: str) -> dict[str, Any] | None:
 
 
 def _whole(place: Path, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, **{name: str(place / row[name]) for name in MAPS if row.get(name)}}
+    return {**row, **{name: str(place / Path(row[name]).name) for name in MAPS if row.get(name)}}

@@ -1,5 +1,6 @@
 """What a result keeps about itself is read back as it was written, and grows by what is asked later."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -56,3 +57,17 @@ def test_a_newer_or_broken_record_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
         explanations.read(tmp_path)
     assert refused.value.code == "files.newer_format"
+
+
+def test_a_result_that_was_deleted_does_not_come_back(tmp_path: Path) -> None:
+    with pytest.raises(OSError):
+        explanations.append(tmp_path / "gone", {"phase": 0}, {})
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_name_of_a_record_never_leads_out_of_its_folder(tmp_path: Path) -> None:
+    place = tmp_path / explanations.FOLDER
+    place.mkdir()
+    row = {"phase": 0, "slice": 0, "npy": "../../secret.npy"}
+    (place / explanations.ASKED).write_text(json.dumps({**row, "row": 1, "column": 1, "with_features": False}) + "\n")
+    assert explanations.read(tmp_path).pixels[0]["npy"] == str(place / "secret.npy")
