@@ -192,6 +192,10 @@ def train(
     loss: Annotated[str, typer.Option(help="A plugin's loss.")] = "",
     augmentation: Annotated[list[str] | None, typer.Option(help="A plugin's augmentation; may be repeated.")] = None,
     made_up: Annotated[int | None, typer.Option(min=0, help="Noise-free made-up volumes beside the data.")] = None,
+    share: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=SHARE", help="How crops are drawn, such as uptake=0.5; may be repeated."),
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0)] = None,
     patience: Annotated[int | None, typer.Option(min=1, help="Epochs without gain before it stops.")] = None,
     self_supervised: Annotated[bool, typer.Option("--self-supervised", help="Learn from noisy slices alone.")] = False,
@@ -214,9 +218,22 @@ def train(
         "data": _whole(data), "preset": preset.value, "name": name, "epochs": epochs, "steps": steps,
         "batch": batch, "crop": crop, "seed": seed, "start": start_from, "network": network, "loss": loss,
         "augmentations": augmentation, "made_up": made_up, "learning_rate": learning_rate, "patience": patience,
+        "shares": _shares(share or []),
         "self_supervised": self_supervised, "graphed": graphed, "facts": [_whole(table) for table in facts or []],
     }  # fmt: skip
     finish(do("train", values, seed=seed, as_json=as_json))
+
+
+def _shares(given: list[str]) -> dict[str, float]:
+    """``NAME=SHARE`` pairs as numbers by name."""
+    found = {}
+    for one in given:
+        name, _, value = one.partition("=")
+        try:
+            found[name.replace("-", "_")] = float(value)
+        except ValueError:
+            raise UsageError("verb.usage", found=f"--share is {one}"[:80], expected="NAME=SHARE") from None
+    return found
 
 
 def unfinished(task: str, name: str) -> Path:

@@ -1,26 +1,25 @@
 """How much noise a magnitude series carries, blindly: from air, from stabilised tissue, with the doubt of each.
 
-Air: y^2 has the mean 2 L sigma^2 whatever the correlation; the number of channels L follows from mean / std.
-Tissue: the diagonal Haar coefficients after variance stabilisation; they read low on interpolated (coloured) noise,
-so they count only where the noise is nearly white. See Foi 2011 (ISBI) and Koay & Basser 2006 (JMR 179:317).
+Air: y^2 has the mean 2 L sigma^2 whatever the correlation; the number of channels L follows from mean / std. What is
+taken for air may be dark tissue (a cut picture has none): its low frequencies then hold more than noise, and the
+tissue (``tissue.py``) is asked as well. See Foi 2011 (ISBI) and Koay & Basser 2006 (JMR 179:317).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
-from tumordiff_core.noise.stabilise import stabiliser
+from tumordiff_core.noise import cosines
+from tumordiff_core.noise.cosines import BLOCK
+from tumordiff_core.noise.tissue import FEWEST_BLOCKS, tissue_noise
 
 Float = npt.NDArray[np.float64]
 
-BLOCK = 8
 MAD_TO_SIGMA = 0.6745
-FEWEST_BLOCKS = 24
-FEWEST_PIXELS = 64
-TISSUE_SNR = 3.0
+FEWEST_AIR_BLOCKS = 24
 WHITE_LAG1 = 0.15
 CHANNELS = (1, 2, 4, 8)
 ROUNDS = 12
@@ -31,6 +30,19 @@ DARKER = 0.85
 """Air is darker than this share of the middle of what is not air."""
 
 SURE_SD = 4.0
+OVERRULED = 0.7
+"""Clean air of coloured noise is doubted where tissue reads less than this share of it."""
+
+SURE_WHITE, SURE = 100, 400
+"""Blocks of tissue it takes to overrule clean air, for white and for coloured noise."""
+
+LOWEST_ORDERS, CLEAN, NO_AIR = (1, 2), 1.25, 2.2
+"""Clean air has in its lowest frequencies the power that its noise explains, uneven air up to twice it; dark anatomy
+has 1.3 to 5 times as much."""
+
+SPREAD_OF_SQUARE = 4.0
+"""Variance of the squared cosine coefficient of y^2 over its squared mean."""
+
 LEAST_UNIFORM = 0.75
 """Dark tissue differs from block to block, air does not: least share of the spread found inside a block."""
 
@@ -57,19 +69,43 @@ class Level:
 
 
 def estimate(values: npt.NDArray[Any]) -> Level:
-    """The noise of one phase [slice, row, column]; sigma 0 when nothing can be measured."""
+    """The noise of one phase [slice, row, column]; sigma 0 when nothing can be measured.
+
+    Air and tissue both read too much where they are wrong (dark anatomy, a floor of older noise; texture), so the
+    smaller level is taken. Clean air is believed, though, where the noise is coloured: tissue knows only the end of
+    such a spectrum.
+    """
     volume = np.asarray(values, dtype=np.float64)
-    air = air_level(volume)
-    if air is not None and max(air.lag1) > WHITE_LAG1:
-        return air
-    tissue = tissue_level(volume, channels=1 if air is None else air.channels)
-    if air is None or 0 < tissue.sigma < air.sigma:
-        return tissue
-    return air
+    air = _air(volume)
+    if air is None:
+        read = tissue_noise(volume)
+        return Level(read.sigma, read.low, read.high, 1, read.lag1, "tissue")
+    level, clean = air.level, air.shaped < CLEAN
+    read = tissue_noise(volume, channels=level.channels)
+    row, column = (min(pair) for pair in zip(read.lag1, level.lag1, strict=True))
+    white = max(row, column) <= WHITE_LAG1
+    needed = FEWEST_BLOCKS if not clean else SURE_WHITE if white else SURE
+    believed = OVERRULED if clean and not white else 1.0
+    if read.blocks >= needed and 0 < read.sigma < believed * level.sigma:
+        return Level(read.sigma, read.low, read.high, level.channels if clean else 1, (row, column), "tissue")
+    return level if clean or not white else replace(level, lag1=(row, column))
 
 
 def air_level(volume: Float) -> Level | None:
-    """Level, channels and correlation from the air around the breast; None where air is missing or zeroed."""
+    """Level, channels and correlation from the air around the breast; None where it is missing, zeroed or no air."""
+    air = _air(volume)
+    return None if air is None else air.level
+
+
+@dataclass(frozen=True)
+class _Air:
+    """What looks like air, and the power of its lowest frequencies over what its noise explains."""
+
+    level: Level
+    shaped: float
+
+
+def _air(volume: Float) -> _Air | None:
     blocks, air = _blocks(volume), air_blocks(volume)
     if air is None:
         return None
@@ -82,7 +118,21 @@ def air_level(volume: Float) -> Level | None:
     per_slice = [np.sqrt(np.mean(blocks[k][air[k]] ** 2) / (2 * channels)) for k in range(len(blocks)) if air[k].any()]
     low, high = np.percentile(per_slice, [10, 90])
     sigma = float(np.sqrt(np.mean(pixels**2) / (2 * channels)))
-    return Level(sigma, float(low), float(high), channels, _underlying_lag1(pixels), "air")
+    level = Level(sigma, float(low), float(high), channels, _underlying_lag1(pixels), "air")
+    shaped = _shaped(pixels)
+    return _Air(level, shaped) if shaped < NO_AIR else None
+
+
+def _shaped(pixels: Float) -> float:
+    """Power of air blocks [block, row, column] in their lowest frequencies over what their higher ones foretell.
+
+    Less what chance adds in few blocks (two standard errors of a mean of squares).
+    """
+    power = (cosines.coefficients(pixels**2) ** 2).mean(axis=0)
+    fit = cosines.fitted(power, max(LOWEST_ORDERS) < cosines.ORDER, squared=True)
+    lowest = np.isin(cosines.ORDER, LOWEST_ORDERS)
+    chance = 2 * np.sqrt(SPREAD_OF_SQUARE / (np.count_nonzero(lowest) * len(pixels)))
+    return float(power[lowest].mean() / max(fit.expected[lowest].mean(), 1e-30) - chance)
 
 
 def air_blocks(volume: Float) -> npt.NDArray[np.bool_] | None:
@@ -111,12 +161,12 @@ def _darkest(mean: Float) -> npt.NDArray[np.bool_] | None:
     The cluster's width is taken from its lower side, since blocks with a little tissue lie on the upper one.
     """
     finite = mean[np.isfinite(mean)]
-    if finite.size < FEWEST_BLOCKS:
+    if finite.size < FEWEST_AIR_BLOCKS:
         return None
     centre, width = float(np.percentile(finite, 4)), WIDEST
     for _ in range(ROUNDS):
         near = finite[np.abs(finite - centre) < width * centre]
-        if near.size < FEWEST_BLOCKS:
+        if near.size < FEWEST_AIR_BLOCKS:
             return None
         centre = float(np.median(near))
         below = centre - near[near < centre]
@@ -153,44 +203,3 @@ def _shared_variance(square: float) -> float:
     """Variance of the mean of ``BLOCK`` neighbours of unit variance whose correlation is ``square ** distance^2``."""
     distance = np.abs(np.subtract.outer(np.arange(BLOCK), np.arange(BLOCK))).astype(float)
     return float(np.mean(square ** (distance**2)))
-
-
-def tissue_level(volume: Float, *, channels: int = 1) -> Level:
-    """Level from the diagonal Haar coefficients of stabilised slices, over the flatter 60 % of what is not zero."""
-    transform = stabiliser(channels)
-    found = []
-    for image in volume:
-        sigma = _haar_sigma(image, image)
-        for _ in range(ROUNDS):
-            if sigma <= 0:
-                break
-            factor = _haar_sigma(transform.forward(image, sigma), image, floor=TISSUE_SNR * sigma)
-            sigma *= factor
-            if abs(factor - 1) < 1e-3:
-                break
-        if sigma > 0:
-            found.append(sigma)
-    if not found:
-        return Level(0.0, 0.0, 0.0, channels, (0.0, 0.0), "tissue")
-    low, middle, high = np.percentile(found, [10, 50, 90])
-    return Level(float(middle), float(low), float(high), channels, (0.0, 0.0), "tissue")
-
-
-def _haar_sigma(image: npt.NDArray[Any], source: Float, *, floor: float = 0.0) -> float:
-    """Deviation of the diagonal Haar coefficients over the flatter 60 % of the blocks that are brighter than ``floor``.
-
-    In air even stabilised noise is no Gaussian and its median reads low; where too little is brighter, all counts.
-    """
-    rows, columns = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
-    a, b = image[0:rows:2, 0:columns:2], image[0:rows:2, 1:columns:2]
-    c, d = image[1:rows:2, 0:columns:2], image[1:rows:2, 1:columns:2]
-    diagonal = (a - b - c + d) / 2
-    rough = np.abs(a + b - c - d) + np.abs(a - b + c - d)
-    alive = (source[0:rows:2, 0:columns:2] > 0) & (source[1:rows:2, 1:columns:2] > 0)
-    if np.count_nonzero(alive) < FEWEST_PIXELS:
-        return 0.0
-    cut = source[0:rows, 0:columns].reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3))
-    bright = alive & (cut > floor)
-    alive = bright if np.count_nonzero(bright) >= FEWEST_PIXELS else alive
-    flat = alive & (rough <= np.quantile(rough[alive], 0.6))
-    return float(np.median(np.abs(diagonal[flat])) / MAD_TO_SIGMA)

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from scipy import ndimage, optimize
 
 from tumordiff_core.noise.correlation import fermi_spectrum
-from tumordiff_core.noise.level import BLOCK, air_blocks, air_level
+from tumordiff_core.noise.cosines import BLOCK
+from tumordiff_core.noise.level import air_blocks, air_level
 
 Float = npt.NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.plugins.specs import Task
@@ -16,6 +16,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "large": {"widths": (96, 144, 208, 256), "encoder": 2, "blocks": 2, "middle": 3},
     "paper": {"width": 20, "levels": 3},
 }
+
+SHARES = ("made_up", "native", "resampled", "alone", "nearest", "uptake", "phases", "black_air")
+"""Fields of ``training/datasets.py:Mix``, named here so that the form needs no array library."""
 
 
 class TrainParams(BaseModel):
@@ -37,6 +40,9 @@ class TrainParams(BaseModel):
     learning_rate: float = Field(1e-3, gt=0, le=1, title="Learning rate")
     patience: int = Field(10, ge=1, le=10_000, title="Patience", description="Epochs without gain before it stops.")
     made_up: int = Field(0, ge=0, le=1000, title="Made-up volumes", description="Noise-free shapes beside the data.")
+    shares: dict[str, float] = Field(
+        default_factory=dict, title="Shares", description="How crops are drawn, by name, where not as usual."
+    )
     facts: list[str] = Field(
         default_factory=list, title="Facts", description="Tables on patients and series that the network is told of."
     )
@@ -53,6 +59,16 @@ class TrainParams(BaseModel):
     domain: dict[str, Any] = Field(
         default_factory=dict, title="Domain", description="What the data are like, for the card: ranges by name."
     )
+
+    @field_validator("shares")
+    @classmethod
+    def _known_shares(cls, shares: dict[str, float]) -> dict[str, float]:
+        for name, value in shares.items():
+            if name not in SHARES:
+                raise ValueError(f"one of {', '.join(SHARES)}, not {name}")
+            if not 0 <= value <= 1:
+                raise ValueError(f"a share of 0 to 1 for {name}, not {value:g}")
+        return shares
 
     @model_validator(mode="after")
     def _paper_is_as_it_was(self) -> Self:
@@ -108,6 +124,7 @@ def _plan(params: TrainParams) -> "Plan":
     from tumordiff_core import model_cards
     from tumordiff_core.engine.known_facts import LENGTH
     from tumordiff_core.errors import ModelError
+    from tumordiff_core.training.datasets import Mix
     from tumordiff_core.training.fit import Plan
     from tumordiff_core.training.module import CONDITION, Recipe
 
@@ -133,6 +150,7 @@ def _plan(params: TrainParams) -> "Plan":
         epochs=params.epochs,
         patience=params.patience,
         made_up=0 if paper else params.made_up,
+        mix=Mix(**params.shares),
         threads=params.threads,
         loaders=params.loaders,
         devices=params.devices,

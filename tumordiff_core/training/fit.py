@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +38,8 @@ from tumordiff_core.training.module import Batch, DenoiserModule, NoisyBatches, 
 VALIDATION_LEVELS = (0.05, 0.10, 0.15)
 VALIDATION_SLICES = 12
 PATIENCE = 10
-EMA_DECAY, EMA_EVERY = 0.998, 5
+EMA_EVERY, EMA_STEPS, EMA_SHARE = 5, 500, 0.04
+"""The average is taken every few steps, over a share of all steps and never over fewer than ``EMA_STEPS``."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,9 @@ class Newest(ModelCheckpoint):
 class Averaged(WeightAveraging):
     """An exponential average of the weights, whose memory grows at first, so that short trainings do not lag."""
 
-    def __init__(self) -> None:
-        super().__init__(multi_avg_fn=_towards)
+    def __init__(self, steps: int) -> None:
+        decay = 1 - EMA_EVERY / max(EMA_STEPS, EMA_SHARE * steps)
+        super().__init__(multi_avg_fn=partial(_towards, decay))
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
         """After every few steps."""
@@ -130,10 +133,10 @@ class Averaged(WeightAveraging):
 
 
 @torch.no_grad()
-def _towards(average: Any, current: Any, count: Any) -> None:
-    """One update of all weights; ``count`` is how many went before."""
+def _towards(longest: float, average: Any, current: Any, count: Any) -> None:
+    """One update of all weights by a decay of ``longest`` at most; ``count`` is how many went before."""
     known = float(count)
-    decay = min(EMA_DECAY**EMA_EVERY, (1 + known) / (10 + known))
+    decay = min(longest, (1 + known) / (10 + known))
     if torch.is_floating_point(average[0]):
         torch._foreach_lerp_(list(average), list(current), 1 - decay)
     else:
@@ -257,7 +260,7 @@ def fit(plan: Plan, stacks: Sequence[Stack], checkpoints: Path, *, progress: Pro
         checkpoints, filename="best", monitor="val_x0", mode="min", save_top_k=1, enable_version_counter=False
     )
     stopper = EarlyStopping("val_x0", patience=plan.patience, mode="min")
-    average = Averaged()
+    average = Averaged(plan.epochs * plan.recipe.steps)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = lightning.Trainer(

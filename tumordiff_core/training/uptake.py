@@ -10,7 +10,11 @@ from tumordiff_core.engine import context
 from tumordiff_core.training.chance import Chance
 from tumordiff_core.training.datasets import Mix
 
-LESIONS = 3
+LESIONS = 5
+SMALL_SHARE = 0.5
+SMALL, ANY = ((0.0, 1.5), (0.25, 0.6)), ((0.3, 2.9), (0.25, 1.2))
+"""Logarithm of the radius and width of the edge, in pixels, of the lesions that are easily lost, and of all others."""
+
 SLICES = 1 + len(context.NEIGHBOURS)
 BRIGHTEST = 1.3
 
@@ -48,7 +52,7 @@ def added(images: Tensor, present: npt.NDArray[np.bool_], mix: Mix, chance: Chan
 
 
 def _uptake(slices: Tensor, chance: Chance) -> Tensor:
-    """Relative uptake [crop, slice, row, column]: smooth, glandular, and up to three lesions with edges of their own.
+    """Relative uptake [crop, slice, row, column]: smooth, glandular, and up to five lesions with edges of their own.
 
     A lesion is an ellipsoid: it ends in the neighbours as it ends in the slice.
     """
@@ -67,12 +71,14 @@ def _uptake(slices: Tensor, chance: Chance) -> Tensor:
         there = choices.random(count) < 0.5
         cy, cx = chance.uniform(0, rows, count, 1), chance.uniform(0, columns, count, 1)
         cz = chance.uniform(-1, 1, count, 1)
-        radius = np.exp(choices.uniform(0.3, 2.9, count))
+        small = choices.random(count) < SMALL_SHARE
+        radius = np.exp(np.where(small, choices.uniform(*SMALL[0], count), choices.uniform(*ANY[0], count)))
         longer = chance.put(np.exp(choices.uniform(-0.4, 0.4, count)))[:, None]
         across = ((y - cy) * longer)[:, None, :, None] ** 2 + ((x - cx)[:, None, None, :]) ** 2
         distance = (across + ((steps - cz) * thickness)[:, :, None, None] ** 2).sqrt()
-        width = chance.uniform(0.25, 1.2, count)[:, None, None, None]
-        edge = torch.sigmoid((chance.put(radius)[:, None, None, None] - distance) / width)
+        width = np.where(small, choices.uniform(*SMALL[1], count), choices.uniform(*ANY[1], count))
+        inside = chance.put(radius)[:, None, None, None] - distance
+        edge = torch.sigmoid(inside / chance.put(width)[:, None, None, None])
         gain = chance.put(choices.uniform(0.3, 1.8, count) * there)[:, None, None, None]
         uptake = uptake + gain * edge
     return uptake

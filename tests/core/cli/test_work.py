@@ -126,6 +126,12 @@ def test_in_the_background_a_worker_is_nice_and_silent(tumordiff, counting, monk
     assert (said.code, said.out, said.err, nice) == (0, "", "", [True])
 
 
+def test_shares_of_crops_are_pairs_of_name_and_number(tumordiff):
+    for given, said in [("uptake", "NAME=SHARE"), ("uptake=much", "NAME=SHARE"), ("lesions=0.5", "one of made_up")]:
+        refused = tumordiff("train", "--share", given)
+        assert refused.code == 2 and said in refused.err
+
+
 def test_training_resumes_its_newest_unfinished_job_of_that_name(tumordiff, monkeypatch: pytest.MonkeyPatch):
     old = jobfolder.new_job("train", {"name": "mine"})
     other = jobfolder.new_job("train", {"name": "other"})

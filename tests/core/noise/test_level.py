@@ -52,3 +52,34 @@ def test_without_air_the_tissue_tells_the_level():
 
 def test_an_image_without_noise_or_signal_reads_zero():
     assert level.estimate(np.zeros((2, 64, 64))).sigma == 0
+
+
+def dark_anatomy(shape=(4, 96, 96)):
+    """Tissue from border to border, dark in the middle: nothing in it is air."""
+    y, x = np.indices(shape[1:])
+    image = 0.75 - 0.6 * np.exp(-((y - 48) ** 2 + (x - 48) ** 2) / 1500) + 0.05 * np.sin(x / 7)
+    return np.broadcast_to(image, shape).copy()
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.25, 0.5])
+@pytest.mark.parametrize("sigma", [0.05, 0.10])
+def test_dark_anatomy_is_not_taken_for_air(sigma, lag):
+    spectrum = correlation.gaussian_spectrum(96, 96, lag) if lag else None
+    found = level.estimate(magnitude(dark_anatomy(), sigma, np.random.default_rng(5), 1, spectrum))
+    assert found.estimator == "tissue"
+    assert found.sigma == pytest.approx(sigma, rel=0.10)
+    assert found.lag1 == pytest.approx((lag, lag), abs=0.08)
+
+
+def test_a_floor_of_older_noise_in_the_air_does_not_raise_the_level():
+    older = magnitude(phantom((6, 128, 128)), 0.03, np.random.default_rng(6))
+    noisy = magnitude(older, 0.05, np.random.default_rng(7))
+    in_tissue = np.hypot(0.03, 0.05)
+    assert level.estimate(noisy).sigma == pytest.approx(in_tissue, rel=0.03)
+
+
+@pytest.mark.parametrize("side", [1, 7, 9])
+def test_a_picture_too_small_to_tell_reads_zero_or_a_level_and_never_fails(side):
+    found = level.estimate(np.full((1, side, side), 3.0) + np.random.default_rng(0).normal(0, 0.1, (1, side, side)))
+    assert np.isfinite(found.sigma)
+    assert found.sigma >= 0

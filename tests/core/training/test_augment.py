@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from tumordiff_core.noise.correlation import lag1
 from tumordiff_core.training import augment, datasets, uptake
@@ -104,3 +105,12 @@ def test_a_lesion_ends_in_the_neighbours():
     assert lesion.any()
     gone = (far[lesion] < 0.9 * centre[lesion]).float().mean()
     assert 0.2 < gone < 1
+
+
+def test_most_crops_with_uptake_show_a_small_lesion():
+    """A lesion of two pixels must be something a network has seen: it keeps what it knows."""
+    taken_up = uptake._uptake(torch.full((256, 7, 64, 64), 0.3), seeded(9))[:, 0]
+    around = torch.nn.functional.avg_pool2d(taken_up[:, None], 15, stride=1, padding=7, count_include_pad=False)[:, 0]
+    hot = (taken_up - around > 0.3).numpy()
+    sizes = [np.bincount(ndimage.label(one)[0].ravel())[1:] for one in hot]
+    assert np.mean([(size < 50).any() for size in sizes]) > 0.7

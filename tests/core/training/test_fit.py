@@ -229,3 +229,26 @@ def test_an_unknown_loss_is_named_with_those_known(here, stranger):
     job = train(here, loss="nothing")
     assert worker.main(job) == 1
     assert "absolute" in folder.failure(job)
+
+
+def test_shares_of_crops_are_those_of_the_mix_and_wrong_ones_are_refused():
+    from dataclasses import asdict
+
+    from tumordiff_core.tasks.train import SHARES
+
+    assert set(SHARES) == set(asdict(datasets.Mix()))
+    assert TrainParams(shares={"uptake": 0.5}).shares == {"uptake": 0.5}
+    for wrong, said in [({"lesions": 0.5}, "one of made_up"), ({"uptake": 2.0}, "a share of 0 to 1")]:
+        with pytest.raises(ValidationError, match=said):
+            TrainParams(shares=wrong)
+
+
+def test_a_long_training_averages_over_a_share_of_its_steps():
+    def newest(steps):
+        """Weight of the newest network in the average, long after its start."""
+        average, kept = fit.Averaged(steps), [torch.zeros(1)]
+        average._kwargs["multi_avg_fn"](kept, [torch.ones(1)], torch.tensor(10**6))
+        return float(kept[0])
+
+    assert newest(1000) == pytest.approx(fit.EMA_EVERY / fit.EMA_STEPS, rel=0.01)
+    assert newest(100_000) == pytest.approx(fit.EMA_EVERY / (fit.EMA_SHARE * 100_000), rel=0.01)

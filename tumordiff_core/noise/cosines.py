@@ -1,0 +1,86 @@
+"""Noise by spatial frequency: the cosine coefficients of 8x8 blocks, and which correlated noise has such power.
+
+Anatomy is smooth and fills the low frequencies, so noise is read from the high ones, and what it has in the low ones
+follows from a model: white, Gaussian-correlated or zero-filled noise. Blocks and their cosine coefficients as in
+Ponomarenko 2007 (ACIVS, LNCS 4678:819) and Pyatykh 2013 (TIP 22:687).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+from tumordiff_core.noise.correlation import fermi_spectrum, gaussian_spectrum, lag1_of_spectrum
+
+Float = npt.NDArray[np.float64]
+
+BLOCK = 8
+SIDE = 32
+MOST_LAG1, LAG1_STEP = 0.65, 0.05
+CUTS = tuple(np.arange(0.45, 1.31, 0.05))
+"""Acquired share of an axis' Nyquist frequency in the zero-filled models."""
+
+LEAST_SHARE = 0.02
+"""Every model's power at every frequency, of its mean: no acquisition's noise ends as sharply as a formula's."""
+
+WAVES = fft.dct(np.eye(BLOCK), axis=0, norm="ortho")
+ORDER = np.add.outer(np.arange(BLOCK), np.arange(BLOCK))
+"""Sum of both frequencies of a coefficient, in half periods per block."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Noise that explains the power of some coefficients.
+
+    Parameters
+    ----------
+    variance : of a pixel, low frequencies included
+    lag1 : correlation of neighbouring rows and of neighbouring columns
+    expected : float64 [8, 8], the model's power of every coefficient
+    """
+
+    variance: float
+    lag1: tuple[float, float]
+    expected: Float
+
+
+def coefficients(blocks: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Orthonormal cosine coefficients of blocks [..., 8, 8]: of white noise each has the variance of a pixel."""
+    waves = WAVES.astype(blocks.dtype)
+    return np.asarray(waves @ blocks @ waves.T)
+
+
+def fitted(power: Float, used: npt.NDArray[np.bool_], *, squared: bool = False) -> Fit:
+    """The likeliest model (Whittle's likelihood) of coefficients of known mean power [8, 8], from those ``used`` alone.
+
+    ``squared``: of squared magnitudes of pure noise, whose correlation is the square of the noise's own.
+    """
+    models, lag1 = _models(squared)
+    shapes = models.reshape(len(models), -1)[:, used.ravel()]
+    found = np.maximum(power[used], 1e-30)
+    scale = (found / shapes).mean(axis=1)
+    best = int(np.argmin(np.log(scale[:, None] * shapes).mean(axis=1)))
+    variance = float(scale[best])
+    return Fit(variance, (float(lag1[best, 0]), float(lag1[best, 1])), variance * models[best])
+
+
+@cache
+def _models(squared: bool) -> tuple[Float, Float]:
+    """Power of the coefficients [model, 8, 8] of noise of unit variance, and its lag-1 correlations [model, 2]."""
+    steps = np.arange(0, MOST_LAG1 + LAG1_STEP / 2, LAG1_STEP / 2)
+    spectra = [gaussian_spectrum(SIDE, SIDE, (a, b)) for a in steps for b in steps]
+    spectra += [fermi_spectrum(SIDE, SIDE, row_cut=a, column_cut=b) for a in CUTS for b in CUTS]
+    correlations = np.fft.ifft2(np.square(spectra)).real
+    correlations /= correlations[:, :1, :1]
+    powers = np.stack([_power(one**2 if squared else one) for one in correlations])
+    return powers + LEAST_SHARE, np.array([lag1_of_spectrum(one) for one in spectra])
+
+
+def _power(correlation: Float) -> Float:
+    """Power of the cosine coefficients [8, 8] of noise of a periodic correlation [row lag, column lag]."""
+    lag = np.subtract.outer(np.arange(BLOCK), np.arange(BLOCK)) % SIDE
+    apart = correlation[lag[:, :, None, None], lag[None, None]]
+    return np.asarray(np.einsum("ui,uj,vk,vl,ijkl->uv", WAVES, WAVES, WAVES, WAVES, apart, optimize=True))
