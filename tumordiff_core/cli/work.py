@@ -254,7 +254,8 @@ def evaluate(
     model: Annotated[list[str] | None, typer.Option(help="Models; default: all.")] = None,
     level: Annotated[list[float] | None, typer.Option(help="Noise levels, of the maximum.")] = None,
     sets: Annotated[
-        list[str] | None, typer.Option("--set", help="pack, five, finer, coarser, native or phantom; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", help="pack, five(-native), finer, coarser, native or phantom; may be repeated."),
     ] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Kinds of noise, as rician, 'lag 0.5', two-channel.")] = None,
     baseline: Annotated[list[str] | None, typer.Option(help="Filters to compare with, as bm3d+vst, bm4d+vst.")] = None,

@@ -14,7 +14,8 @@ import torch
 
 from tumordiff_core.engine import context
 from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, posterior_mean
-from tumordiff_core.evaluation import baselines, metrics
+from tumordiff_core.evaluation import baselines, metrics, peer_scores
+from tumordiff_core.evaluation.peer_scores import PeerScores
 from tumordiff_core.evaluation.references import Reference
 from tumordiff_core.noise.add import magnitude
 from tumordiff_core.noise.correlation import fermi_spectrum, gaussian_spectrum, lag1_of_spectrum
@@ -132,31 +133,47 @@ def evaluate(
     kinds: Sequence[Kind],
     levels: Sequence[float],
     *,
+    kept: PeerScores | None = None,
     progress: Progress,
 ) -> Table:
-    """Run every method on every reference, kind and level; a row also says how long the method took."""
+    """Run every method on every reference, kind and level; a row also says how long the method took.
+
+    Classical filters whose scores are ``kept`` are not run again.
+    """
     table = Table()
     progress.stage("evaluate", len(methods) * len(kinds) * len(levels) * len(found))
     for kind in kinds:
         for level in levels:
             cases = [noisy_case(reference, kind, level, index) for index, reference in enumerate(found)]
             for name, method in methods.items():
-                for case in cases:
-                    began = time.perf_counter()
-                    image = method(case)
-                    seconds = time.perf_counter() - began
-                    table.rows.append({**_row(name, kind.name, level, case, image), "seconds": seconds})
+                for index, case in enumerate(cases):
+                    noise = {"kind": kind.name, "level": level, "index": index}
+                    scores = _scores(method, case) if kept is None else _kept(name, method, case, noise, kept)
+                    reference = case.reference
+                    place = {"patient": reference.patient, "position": reference.position}
+                    table.rows.append({**place, "kind": kind.name, "level": level, "method": name, **scores})
                     progress.advance()
     return table
 
 
-def _row(name: str, kind: str, level: float, case: Case, image: Float) -> dict[str, Any]:
-    score = metrics.scores(image, case.reference.image, case.reference.mask)
-    reference = case.reference
-    return {
-        "patient": reference.patient, "position": reference.position, "kind": kind, "level": level,
-        "method": name, **score._asdict(),
-    }  # fmt: skip
+def _scores(method: Method, case: Case) -> dict[str, float]:
+    """Scores of one method on one noisy slice, and the seconds it took."""
+    began = time.perf_counter()
+    image = method(case)
+    seconds = time.perf_counter() - began
+    return {**metrics.scores(image, case.reference.image, case.reference.mask)._asdict(), "seconds": seconds}
+
+
+def _kept(name: str, method: Method, case: Case, noise: dict[str, Any], kept: PeerScores) -> dict[str, float]:
+    """The same of a classical filter, from what is kept of it where it has been run before."""
+    if not baselines.available([name]):
+        return _scores(method, case)
+    key = peer_scores.key(name, case.reference, noise)
+    scores = kept.get(key)
+    if scores is None:
+        scores = _scores(method, case)
+        kept.keep(key, scores)
+    return scores
 
 
 def summary(table: Table, against: str) -> list[dict[str, Any]]:

@@ -97,7 +97,7 @@ def at_pixel_size(reference: Reference, factor: float) -> Reference:
     return _reference(reference.patient, reference.position, stack, reference.centre)
 
 
-SETS = ("pack", "five", "finer", "coarser", "native", "phantom")
+SETS = ("pack", "five", "five-native", "finer", "coarser", "native", "phantom")
 FIVE = ("ISPY1_1015", "ISPY1_1025", "ISPY1_1117", "ISPY1_1135", "ISPY1_1140")
 
 
@@ -105,13 +105,13 @@ def of_set(name: str, stacks: Sequence[Stack]) -> list[Reference]:
     """References by the name of their set.
 
     ``pack``: 2x2 means of the test patients; ``finer``, ``coarser``: the same at 0.5 and 2 times the pixel size;
-    ``native``: at the pack's own pixels; ``five``: slices 3 and 5 of five patients, where BM4D was measured;
-    ``phantom``: simulated breasts without noise.
+    ``native``: at the pack's own pixels; ``five``: slices 3 and 5 of five patients, where BM4D was measured, and
+    ``five-native`` the same at the pack's own pixels; ``phantom``: simulated breasts without noise.
     """
     if name == "phantom":
         return phantoms()
-    if name == "five":
-        return of_pack([s for s in stacks if s.patient in FIVE], positions=(3, 5))
+    if name in ("five", "five-native"):
+        return of_pack([s for s in stacks if s.patient in FIVE], positions=(3, 5), native=name == "five-native")
     if name == "native":
         return of_pack(stacks, native=True)
     found = of_pack(stacks)

@@ -23,7 +23,9 @@ class EvaluateParams(BaseModel):
     what: Literal["denoise", "forecast"] = Field("denoise", title="What")
     references: str = Field("", title="References", description="A pack of slices, a cohort with truth or a volume.")
     sets: list[str] = Field(
-        default_factory=lambda: ["pack"], title="Sets", description="pack, five, finer, coarser, native, phantom."
+        default_factory=lambda: ["pack"],
+        title="Sets",
+        description="pack, five(-native), finer, coarser, native, phantom.",
     )
     models: list[str] = Field(default_factory=list, title="Models", description="Names; empty: all that are installed.")
     baselines: list[str] = Field(default_factory=lambda: list(CLASSICAL), title="Baselines")
@@ -59,9 +61,10 @@ def run(params: EvaluateParams, job: "Job") -> None:
 
     Raises NotBuilt("verb.not_built") for the forecast, InputError("training.no_data") without references.
     """
-    from tumordiff_core import model_cards, result_folder
+    from tumordiff_core import model_cards, paths, result_folder
     from tumordiff_core.errors import NotBuilt
     from tumordiff_core.evaluation import baselines, denoise, pages
+    from tumordiff_core.evaluation.peer_scores import PeerScores
 
     if params.what == "forecast":
         raise NotBuilt("verb.not_built", verb="evaluate forecast")
@@ -77,8 +80,9 @@ def run(params: EvaluateParams, job: "Job") -> None:
     against = params.against if params.against in methods else "nlm+vst" if "nlm+vst" in methods else "identity"
     rows: list[dict[str, Any]] = []
     lines: list[dict[str, Any]] = []
+    kept = PeerScores(paths.cache() / "peer-scores.jsonl")
     for name, found in sets.items():
-        table = denoise.evaluate(found, methods, kinds, params.levels, progress=job.progress)
+        table = denoise.evaluate(found, methods, kinds, params.levels, kept=kept, progress=job.progress)
         rows.extend({"set": name, **row} for row in table.rows)
         lines.extend({"set": name, **line} for line in denoise.summary(table, against))
     intro = _intro(sets, data)
