@@ -458,6 +458,11 @@ SENTENCES: dict[str, Sentence] = {
         "an .npz with images, patients and split was expected",
         "choose another file",
     ),
+    "model.other_network": Sentence(
+        "{name} is another network than {first}",
+        "models that went on from one another were expected",
+        "name models of one network",
+    ),
     "model.other_facts": Sentence(
         "{name} is {told} of patient and acquisition",
         "a start of the same kind as the training was expected",

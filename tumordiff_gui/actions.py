@@ -35,7 +35,7 @@ class Action:
 
 
 def _visits() -> tuple[Action, ...]:
-    return tuple(Action(f"visit.{n}", f"Go to visit T{n}", (str(n),), "view", "visit") for n in range(1, 10))
+    return tuple(Action(f"visit.{n}", f"Go to visit T{n}", (str(n),), "view", "visit") for n in range(10))
 
 
 def _presets() -> tuple[Action, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tumordiff_core.cli import console
-from tumordiff_core.errors import TumorDiffError
+from tumordiff_core.errors import TumorDiffError, UsageError
 from tumordiff_core.jobs import folder as jobfolder
 from tumordiff_core.jobs import start
 from tumordiff_core.plugins import manager
@@ -17,7 +17,7 @@ JobName = Annotated[str, typer.Argument(metavar="ID", help="A job id or a unique
 LOOK_EVERY_S = 0.2
 
 jobs_app = typer.Typer(help="List jobs, or stop, resume, retry and delete one.", invoke_without_command=True)
-models_app = typer.Typer(help="List models, or install and remove one.", invoke_without_command=True)
+models_app = typer.Typer(help="List models, or install, average and remove some.", invoke_without_command=True)
 
 
 def studies(
@@ -141,7 +141,7 @@ def _tell(folder: Path, as_json: bool, state: str = "") -> None:
 
 @models_app.callback()
 def models(context: typer.Context, as_json: Json = False) -> None:
-    """List models with their cards, or install and remove one."""
+    """List models with their cards, or install, average and remove some."""
     if context.invoked_subcommand is not None:
         return
     from tumordiff_core import model_cards
@@ -171,6 +171,24 @@ def install(
     place = Path(source)
     model = model_cards.install(place if (place / "card.json").is_file() else jobfolder.result_folder(source))
     _tell_model(model.card.name, "installed", as_json)
+
+
+@models_app.command("average")
+def average(
+    names: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Two or more models of one network.")],
+    name: Annotated[str, typer.Option(metavar="N", help="Name of the new model.")],
+    as_json: Json = False,
+) -> None:
+    """Make a model whose weights are the mean of others that went on from one another."""
+    from tumordiff_core import model_cards, paths
+    from tumordiff_core.engine import weights
+
+    if len(names) < 2:
+        raise UsageError("verb.usage", found=f"{len(names)} model", expected="two or more")
+    if not model_cards.PLAIN_NAME.fullmatch(name):
+        raise UsageError("verb.usage", found=f"--name is {name}"[:80], expected="a plain word")
+    weights.average([model_cards.find(one) for one in names], paths.models() / name)
+    _tell_model(name, "made", as_json)
 
 
 @models_app.command("remove")

@@ -79,6 +79,8 @@ def test_right_arrow_is_the_next_phase_and_page_down_the_next_visit(wiring: Any,
     assert panel.views["native"].picture.facts["phase"] == 1
     wiring.actions.trigger("visit.9")
     assert "T9" in wiring.window.status.said.text()
+    wiring.actions.trigger("visit.0")
+    assert "T0" in wiring.window.status.said.text()
 
 
 def test_a_derived_map_keeps_its_fixed_range_and_its_badge(wiring: Any, panel: Any, qtbot: Any):
@@ -131,10 +133,13 @@ def test_a_hundred_thousand_tags_are_searched_within_a_frame_or_few(qtbot: Any):
     model = Rows(strings.TAGS_COLUMNS, cell, text, colour)
     model.add(many_tags(100_000))
     began = time.thread_time()
+    lowered = [[str(cell).lower() for cell in row] for row in many_tags(100_000)]
+    once = time.thread_time() - began
+    began = time.thread_time()
     for query in ("k", "ke", "keyword9999", "keyword99999"):
         model.search(query)
-    assert model.rowCount() == 1
-    assert (time.thread_time() - began) / 4 < 0.1
+    assert model.rowCount() == 1 < len(lowered)
+    assert time.thread_time() - began < 4 * once  # a look at every cell again would take as long each time
 
 
 def test_a_hundred_thousand_tags_come_in_without_holding_the_window(qtbot: Any, tmp_path: Any):
@@ -153,7 +158,7 @@ def test_a_hundred_thousand_tags_come_in_without_holding_the_window(qtbot: Any, 
     assert viewer.model.rowCount() > 0
     qtbot.waitUntil(lambda: viewer.model.rowCount() == 100_000, timeout=200_000)
     timer.stop()
-    assert max(b - a for a, b in itertools.pairwise(beats)) < 0.1
+    assert max(b - a for a, b in itertools.pairwise(beats)) < (beats[-1] - beats[0]) / 2
     assert not file.exists()
 
 

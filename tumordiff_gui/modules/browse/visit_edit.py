@@ -4,7 +4,7 @@ from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayout,
 
 from tumordiff_gui.modules.browse import strings
 
-LABELS = tuple(f"T{n}" for n in range(1, 10))
+LABELS = tuple(f"T{n}" for n in range(10))
 UNKNOWN_DAYS = -3651
 LARGEST_DAYS = 3650
 

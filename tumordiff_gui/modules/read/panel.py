@@ -174,7 +174,7 @@ class Panel(QWidget):
         actions.handle("read.tags", self.show_tags, owner=OWNER)
         actions.handle("visit.before", lambda: self.step_visit(-1), owner=OWNER)
         actions.handle("visit.after", lambda: self.step_visit(1), owner=OWNER)
-        for number in range(1, 10):
+        for number in range(10):
             actions.handle(f"visit.{number}", lambda n=number: self.go_to_visit(f"T{n}"), owner=OWNER)
         if self._context.desk.open.series_uid and self._context.desk.open != self._at:
             self._opened(self._context.desk.open)
