@@ -575,9 +575,14 @@ SENTENCES: dict[str, Sentence] = {
         "look there, then confirm (--yes)",
     ),
     "export.edges_in_residual": Sentence(
-        "{how} was taken away at edges than elsewhere (correlation {found})",
-        "less than {limit} of either sign was expected",
-        "look for {look}, then confirm (--yes)",
+        "more was taken away at edges than elsewhere (correlation {found})",
+        "less than {limit} was expected",
+        "look for blur, then confirm (--yes)",
+    ),
+    "export.edges_kept": Sentence(
+        "less was taken away at edges than elsewhere (correlation {found})",
+        "an even share, within {limit}, was aimed at",
+        "mind that noise is left there",
     ),
     "export.repeat_worse": Sentence(
         "the series fits its own next phase worse than before ({before} became {after})",

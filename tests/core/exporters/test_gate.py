@@ -318,5 +318,21 @@ def test_noise_is_drawn_with_its_level_and_correlation(rho: tuple[float, float])
     assert (down, across) == (pytest.approx(rho[0], abs=0.03), pytest.approx(rho[1], abs=0.03))
 
 
+@pytest.mark.parametrize(
+    ("correlation", "said"),
+    [
+        (0.12, [("confirm", "export.edges_in_residual")]),
+        (-0.12, [("note", "export.edges_kept")]),
+        (-0.08, []),
+        (0.08, []),
+    ],
+)
+def test_structure_taken_at_edges_is_asked_about_and_noise_left_there_is_noted(
+    correlation: float, said: list[tuple[str, str]]
+) -> None:
+    found = gate._residual({"residual_gradient": [0.02, correlation, -0.03]})
+    assert [(one.level, one.code) for one in found] == said
+
+
 def test_the_hook_answers_for_a_result_folder(made_result: Any, tmp_path: Path) -> None:
     assert gate.check_export(made_result, "dicom", None) == gate.judge(made_result.record)
