@@ -12,7 +12,9 @@ import pytest
 from tumordiff_core.evaluation import references
 from tumordiff_core.evaluation.denoise import KINDS
 from tumordiff_core.noise.add import magnitude
-from tumordiff_core.noise.level import estimate
+from tumordiff_core.noise.level import air_level, estimate
+from tumordiff_core.noise.tissue import tissue_noise
+from tumordiff_core.training import datasets
 
 pytestmark = pytest.mark.benchmark
 LEVELS = (0.03, 0.05, 0.10, 0.15)
@@ -42,6 +44,45 @@ def told(title, stacks):
 def test_the_level_of_simulated_breasts():
     print()
     told("18 stacks of simulated breasts", [reference.stack for reference in references.phantoms()])
+
+
+def test_the_level_of_pictures_cut_to_tissue():
+    """Nothing around the breast is left: no target asks for such pictures, but people have them."""
+    print()
+    stacks = [cut for reference in references.phantoms() if (cut := middle(reference)).size]
+    for name in ("rician", "lag 0.5", "zero-filled"):
+        for level in LEVELS:
+            found = errors(stacks, KINDS[name], level)
+            print(
+                f"{len(stacks)} stacks cut to tissue, {name}, {100 * level:g} %: median {np.median(found):.1f} %,"
+                f" 95th percentile {np.percentile(found, 95):.1f} %"
+            )
+
+
+def middle(reference):
+    """The inner 70 % of the rows and columns that hold tissue."""
+    rows, columns = np.nonzero(reference.mask)
+    (top, bottom), (left, right) = (np.percentile(axis, [15, 85]).astype(int) for axis in (rows, columns))
+    return reference.stack[:, top:bottom, left:right]
+
+
+@pytest.mark.real
+def test_tissue_agrees_with_the_air_of_the_same_patients():
+    pack = Path(__file__).parents[3] / "shared/data/ispy1_slices.npz"
+    if not pack.is_file():
+        pytest.skip("The slices of I-SPY 1 are not there, so air and tissue of real patients are not compared.")
+    ratios = []
+    for stack in datasets.read_data(pack):
+        values = stack.images.astype(np.float64)
+        air = air_level(values) if stack.part != "train" else None
+        if air is not None:
+            ratios.append(tissue_noise(values, channels=air.channels).sigma / air.sigma)
+    low, median, high = np.percentile(ratios, [10, 50, 90])
+    print(
+        f"\n{len(ratios)} patients of val and test, native pixels: tissue over air {median:.2f}"
+        f" (80 % of them {low:.2f} to {high:.2f})"
+    )
+    assert 0.8 < median < 1.25
 
 
 def test_the_level_of_a_volume_of_ones_own():
