@@ -109,6 +109,7 @@ def denoise(
         float | None, typer.Option(metavar="S", min=0, help="Noise in units of INPUT; default: measured.")
     ] = None,
     strength: Annotated[float, typer.Option(metavar="W", min=0, max=1, help="1: posterior mean, 0: INPUT.")] = 1.0,
+    mirrors: Annotated[int, typer.Option(metavar="1|2|4", help="Mean over mirror images: better, slower.")] = 1,
     samples: Annotated[int, typer.Option(metavar="K", min=0, max=64, help="Posterior samples for the doubt map.")] = 0,
     uncertainty: Annotated[bool, typer.Option(help="Say how sure every pixel is.")] = True,
     alarms: Annotated[bool, typer.Option(help="Look for structure in what was taken away.")] = True,
@@ -125,7 +126,7 @@ def denoise(
     _require_free(out)
     values = {
         "input": source if from_catalogue else _whole(source), "out": _whole(out), "model": model, "sigma": sigma,
-        "strength": strength, "samples": samples, "uncertainty": uncertainty, "alarms": alarms,
+        "strength": strength, "mirrors": mirrors, "samples": samples, "uncertainty": uncertainty, "alarms": alarms,
         "explanation": explanation, "seed": seed, "series": series, "yes": yes,
     }  # fmt: skip
     finish(do("denoise", values, seed=seed, as_json=as_json))
@@ -273,6 +274,9 @@ def evaluate(
         list[str] | None, typer.Option(metavar="TABLE", help="For amounts: clinical table or index of series.")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="For amounts: steps per epoch of each training.")] = None,
+    mirrors: Annotated[
+        list[int] | None, typer.Option(metavar="2|4", help="Models also as the mean over so many mirror images.")
+    ] = None,
     into_cards: Annotated[bool, typer.Option("--into-cards", help="Write the figures into the models' cards.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -290,7 +294,7 @@ def evaluate(
         "what": what.value, "references": _whole(references), "models": model or None, "levels": level or None,
         "sets": sets or None, "kinds": kind or None, "baselines": baseline or None, "against": against,
         "repeat": (repeat if repeat.startswith(SERIES_PREFIX) else _whole(repeat)) or None, "studies": study or None,
-        "into_cards": into_cards or None, "strengths": strength or None,
+        "into_cards": into_cards or None, "strengths": strength or None, "mirrors": mirrors or None,
     }  # fmt: skip
     finish(do("evaluate", values, as_json=as_json))
 

@@ -49,6 +49,7 @@ class LoadedModel:
     """A network ready for inference and what its card says about its use.
 
     ``facts`` is what is known of patient and acquisition (``known_facts.encoded``), empty where a network takes none.
+    ``mirrors`` is how many mirror images its answer is the mean over: 1, 2 or 4.
     """
 
     name: str
@@ -60,6 +61,11 @@ class LoadedModel:
     device: torch.device
     joint_phases: bool = False
     facts: tuple[float, ...] = ()
+    mirrors: int = 1
+
+
+MIRRORS = ((), (-2, -1), (-1,), (-2,))
+"""Axes along which a slice is mirrored: as it is, turned by half, along its rows, along its columns."""
 
 
 def condition_of(
@@ -96,6 +102,14 @@ def posterior_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: N
     -------
     float32 [batch, 1, row, column]
     """
+    found = [
+        _mean(model, images.flip(axes), present, noise).flip(axes) if axes else _mean(model, images, present, noise)
+        for axes in MIRRORS[: model.mirrors]
+    ]
+    return found[0] if len(found) == 1 else torch.stack(found).mean(dim=0)
+
+
+def _mean(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel) -> Tensor:
     if model.family == "paper-unet":
         return _paper_mean(model, images[:, :1], noise)
     return _edm_mean(model, images, present, noise)

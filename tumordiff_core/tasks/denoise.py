@@ -4,8 +4,9 @@ It reads like a method section: read, refuse what is no acquisition, measure the
 once per slice, scale back, compare the tumour volume, keep everything.
 """
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -49,6 +50,9 @@ class DenoiseParams(BaseModel):
     explanation: bool = Field(
         True, title="Explanation", description="Keeps the steps of one slice and why one pixel came out as it did."
     )
+    mirrors: Literal[1, 2, 4] = Field(
+        1, title="Mirror images", description="The mean over so many: a little better, so many times slower."
+    )
     samples: int = Field(0, ge=0, le=64, title="Posterior samples", description="Draws instead of one probe per slice.")
     sample_steps: int = Field(20, ge=2, le=1000, title="Steps per sample")
     seed: int = Field(0, ge=0, title="Seed")
@@ -85,7 +89,7 @@ def run(params: DenoiseParams, job: "Job") -> None:
     job.progress.stage("measure noise", volume.phases)
     measured = [_measured(phase, job.progress) for phase in volume.values]
     levels = [_used(level, params.sigma) for level in measured]
-    loaded = weights.load(model)
+    loaded = replace(weights.load(model), mirrors=params.mirrors)
     warn_out_of_range(loaded, levels, scaling, job.progress)
     job.progress.stage("denoise", volume.phases * volume.geometry.shape[0])
     mean = np.empty(volume.values.shape, dtype=np.float32)
@@ -183,8 +187,6 @@ def _measured(phase: "npt.NDArray[Any]", progress: "Progress") -> "Level":
 
 
 def _used(measured: "Level", given: float | None) -> "Level":
-    from dataclasses import replace
-
     if given is None:
         return measured
     return replace(measured, sigma=given, low=given, high=given, estimator="given")

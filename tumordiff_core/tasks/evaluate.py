@@ -1,6 +1,7 @@
 """The job ``evaluate``: models and classical filters on references nobody trained on, with intervals over patients."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -34,6 +35,9 @@ class EvaluateParams(BaseModel):
         default_factory=lambda: [0.05, 0.10, 0.15], title="Levels", description="Of the maximum."
     )
     blind: bool = Field(True, title="Also blind", description="Run the models with the measured level, too.")
+    mirrors: list[Literal[2, 4]] = Field(
+        default_factory=list, title="Mirror images", description="Models also as the mean over so many."
+    )
     against: str = Field("bm3d+vst", title="Compared with")
     repeat: str = Field(
         "", title="Repeat-phase test", description="A dynamic series (folder, file, series:<uid>): this test alone."
@@ -261,9 +265,12 @@ def _models(params: EvaluateParams) -> "dict[str, Method]":
     methods: dict[str, Method] = {}
     for name in names:
         model = weights.load(model_cards.find(name))
-        methods[name] = denoise.model_method(model, neighbours=False)
-        if model.neighbours:
-            methods[f"{name} with neighbours"] = denoise.model_method(model, neighbours=True)
+        for mirrors in (1, *params.mirrors):
+            mean = replace(model, mirrors=mirrors)
+            ending = f" over {mirrors} mirror images" if mirrors > 1 else ""
+            methods[f"{name}{ending}"] = denoise.model_method(mean, neighbours=False)
+            if model.neighbours:
+                methods[f"{name} with neighbours{ending}"] = denoise.model_method(mean, neighbours=True)
         if params.blind:
             methods[f"{name} blind"] = denoise.model_method(model, neighbours=model.neighbours, blind=True)
     return methods

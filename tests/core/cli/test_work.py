@@ -21,15 +21,15 @@ VERBS: list[tuple[list[Any], str, dict[str, Any]]] = [
     (["denoise", HERE, "--out", "o", "--no-uncertainty", "--no-alarms", "--no-explanation"], "denoise",
      {"uncertainty": False, "alarms": False, "explanation": False}),
     (["denoise", "series:1.2.3", "--out", "o", "--sigma", "12.5", "--samples", "4", "--seed", "3", "--series", "7",
-      "--strength", "0.5", "--model", "m", "--yes"], "denoise",
+      "--strength", "0.5", "--model", "m", "--mirrors", "4", "--yes"], "denoise",
      {"input": "series:1.2.3", "sigma": 12.5, "samples": 4, "seed": 3, "series": 7, "strength": 0.5, "model": "m",
-      "yes": True}),
+      "mirrors": 4, "yes": True}),
     (["response", "DEMO-001"], "response", {"patient": "DEMO-001"}),
     (["simulate", "--out", "o", "--patients", "2", "--visits", "2"], "simulate", {"patients": 2, "visits": 2}),
     (["train", "--preset", "paper", "--name", "n", "--epochs", "2"], "train",
      {"data": "", "preset": "paper", "name": "n", "epochs": 2}),
-    (["evaluate", "denoise", "--level", "0.1", "--model", "m"], "evaluate",
-     {"what": "denoise", "levels": [0.1], "models": ["m"]}),
+    (["evaluate", "denoise", "--level", "0.1", "--model", "m", "--mirrors", "2"], "evaluate",
+     {"what": "denoise", "levels": [0.1], "models": ["m"], "mirrors": [2]}),
     (["demo", "--headless", "--out", "o"], "demo", {"headless": True}),
     (["doctor", "--quick"], "doctor", {"self_test": False}),
 ]  # fmt: skip
@@ -62,6 +62,11 @@ def test_export_names_the_result_the_target_and_the_kind(tumordiff, asked, count
 def test_values_a_task_refuses_are_wrong_usage_and_leave_no_job(tumordiff):
     said = tumordiff("train", "--name", "../escape")
     assert said.code == 2 and "name is '../escape'" in said.err.lower() and not paths.jobs().exists()
+
+
+def test_a_number_of_mirror_images_there_is_not_is_refused(tumordiff, tmp_path: Path):
+    said = tumordiff("denoise", HERE, "--out", tmp_path / "o", "--mirrors", "3")
+    assert said.code == 2 and "1, 2 or 4" in said.err
 
 
 def test_a_target_that_is_taken_is_named_before_the_work(tumordiff, tmp_path: Path):

@@ -1,5 +1,7 @@
 """What the shipped models promise, in every test run: on simulated breasts with known truth, and on real slices."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -139,3 +141,17 @@ def test_enhancement_inside_the_lesion_does_not_move(ours):
     truth = 100 * (visit.clean[1][lesion].mean() / visit.clean[0][lesion].mean() - 1)
     found = 100 * (out[1][lesion].mean() / out[0][lesion].mean() - 1)
     assert abs(found - truth) < 2
+
+
+def test_the_mean_over_mirror_images_is_the_same_for_a_mirrored_slice():
+    model = replace(weights.load(model_cards.find("small-2")), mirrors=4)
+    stack = np.random.default_rng(4).random((3, 48, 64)).astype(np.float32)
+    noise = denoise.NoiseLevel(0.1, (0.5, 0.2))
+
+    def mean(values):
+        return denoise.denoise_stack(model, np.ascontiguousarray(values), noise, progress=Progress())
+
+    assert np.abs(mean(stack[:, ::-1])[:, ::-1] - mean(stack)).max() < 1e-4
+    assert np.abs(mean(stack[..., ::-1])[..., ::-1] - mean(stack)).max() < 1e-4
+    alone = denoise.denoise_stack(replace(model, mirrors=1), stack, noise, progress=Progress())
+    assert 1e-4 < np.abs(alone - mean(stack)).mean() < 0.03
