@@ -430,7 +430,7 @@ def test_export_leads_to_the_export_of_this_result(wiring: Any, denoise: Any, qt
 def test_sliders_go_through_both_processes_of_both_networks(wiring: Any, denoise: Any, qtbot: Any):
     QTest.mouseClick(denoise.controls.layouts.button(2), LEFT)
     qtbot.waitUntil(lambda: len(asked(wiring, "chain")) == 2, timeout=PATIENCE_MS)
-    strip = denoise.showing.strip
+    strip = denoise.showing.stepping.strip
     qtbot.waitUntil(lambda: "t 200" in strip.readouts["reverse"].text(), timeout=PATIENCE_MS)
     strip.sliders["reverse"].setFocus()
     QTest.keyClick(strip.sliders["reverse"], Qt.Key.Key_Right)
@@ -450,7 +450,9 @@ def test_steps_are_scored_where_the_truth_is_known(wiring: Any, denoise: Any, qt
     wiring.context.warm.truth_known = True
     denoise._ask_truth()
     denoise.change_layout("steps")
-    qtbot.waitUntil(lambda: "PSNR 30.0 dB" in denoise.showing.strip.readouts["reverse"].text(), timeout=PATIENCE_MS)
+    qtbot.waitUntil(
+        lambda: "PSNR 30.0 dB" in denoise.showing.stepping.strip.readouts["reverse"].text(), timeout=PATIENCE_MS
+    )
 
 
 def test_a_chain_that_fails_says_so_in_its_view(wiring: Any, denoise: Any, qtbot: Any):
@@ -578,10 +580,10 @@ def click_pixel(wiring: Any, name: str, row: int, column: int, modifier: Any = Q
 def explained(wiring: Any, denoise: Any, qtbot: Any) -> Any:
     """The panel with the pixel at row 40, column 33 explained."""
     QTest.mouseClick(denoise.controls.layouts.button(3), LEFT)
-    assert "Click a pixel" in denoise.showing.explained.text.text()
+    assert "Click a pixel" in denoise.showing.explaining.strip.text.text()
     QApplication.processEvents()
     click_pixel(wiring, "original", 40, 33)
-    qtbot.waitUntil(lambda: denoise.showing.explanations.found is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: denoise.showing.explaining.explanations.found is not None, timeout=PATIENCE_MS)
     return denoise
 
 
@@ -596,7 +598,7 @@ def test_a_click_on_a_pixel_shows_its_filter_its_slices_and_what_they_mean(wirin
     assert at == (1, 15, 15)
     assert shown.picture.values[at] == pytest.approx(100 * 0.7 / 9)
     assert shown.picture.values[0, 15, 15] == pytest.approx(100 * 0.2 / 9)
-    text = showing.explained.text.text()
+    text = showing.explaining.strip.text.text()
     for expected in (f"Slice {index + 1}, row 41, column 34", "1.8 mm (1.2 pixels)", "0.60", "30 %", "Attention"):
         assert expected in text
     looked = view(explained, "denoised").overlays[0]
@@ -604,7 +606,7 @@ def test_a_click_on_a_pixel_shows_its_filter_its_slices_and_what_they_mean(wirin
 
 
 def test_a_bar_shows_the_filter_of_its_slice_and_scrolling_the_filter_marks_the_bar(wiring: Any, explained: Any):
-    bars, index = explained.showing.explained.bars, explained.showing.slice_index
+    bars, index = explained.showing.explaining.strip.bars, explained.showing.slice_index
     QTest.mouseClick(bars, LEFT, pos=bars.bar_rect(1).center().toPoint())
     assert view(explained, "filter").title == "filter · slice -1" and bars.selected == 1
     wheel(wiring.grid.widget_of("filter"), -2)
@@ -616,7 +618,7 @@ def test_a_bar_shows_the_filter_of_its_slice_and_scrolling_the_filter_marks_the_
 
 
 def test_feature_maps_come_on_request_and_stay_wanted_for_the_next_pixel(wiring: Any, explained: Any, qtbot: Any):
-    strip = explained.showing.explained
+    strip = explained.showing.explaining.strip
     assert not asked(wiring, "explain")[-1]["features"] and strip.maps.isHidden()
     QTest.mouseClick(strip.ask, LEFT)
     qtbot.waitUntil(lambda: not strip.maps.isHidden(), timeout=PATIENCE_MS)
@@ -628,9 +630,9 @@ def test_feature_maps_come_on_request_and_stay_wanted_for_the_next_pixel(wiring:
 
 def test_another_model_explains_the_same_pixel_in_its_own_way(wiring: Any, explained: Any, qtbot: Any):
     explained.choose_model("paper-1")
-    qtbot.waitUntil(lambda: "no attention" in explained.showing.explained.text.text(), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "no attention" in explained.showing.explaining.strip.text.text(), timeout=PATIENCE_MS)
     assert asked(wiring, "explain")[-1]["model"] == "paper-1"
-    assert "only this slice counts" in explained.showing.explained.text.text()
+    assert "only this slice counts" in explained.showing.explaining.strip.text.text()
     assert view(explained, "denoised").overlays == ()
 
 
@@ -651,8 +653,8 @@ def test_waiting_for_an_explanation_is_said_and_another_series_forgets_it(wiring
     assert view(explained, "filter").loading == "asking about this pixel"
     wiring.context.desk.select("DEMO-001", "1.2.1.3")
     qtbot.waitUntil(lambda: view(explained, "original").picture is not None, timeout=PATIENCE_MS)
-    qtbot.waitUntil(lambda: "Click a pixel" in explained.showing.explained.text.text(), timeout=PATIENCE_MS)
-    assert view(explained, "filter").picture is None and explained.showing.pixel is None
+    qtbot.waitUntil(lambda: "Click a pixel" in explained.showing.explaining.strip.text.text(), timeout=PATIENCE_MS)
+    assert view(explained, "filter").picture is None and explained.showing.explaining.pixel is None
 
 
 def test_the_key_explains_the_pixel_under_the_pointer_from_any_arrangement(wiring: Any, denoise: Any, qtbot: Any):
@@ -664,9 +666,9 @@ def test_the_key_explains_the_pixel_under_the_pointer_from_any_arrangement(wirin
     move(widget, (at.x(), at.y()))
     wiring.grid._entered(widget)
     QTest.keyClick(wiring.window, Qt.Key.Key_W, Qt.KeyboardModifier.ShiftModifier)
-    qtbot.waitUntil(lambda: denoise.showing.explanations.found is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: denoise.showing.explaining.explanations.found is not None, timeout=PATIENCE_MS)
     assert wiring.grid.layout_shown.name == "denoise-explain"
-    assert denoise.showing.explanations.found.pixel == (index, 60, 20)
+    assert denoise.showing.explaining.explanations.found.pixel == (index, 60, 20)
     wiring.do_undo()
     assert wiring.grid.layout_shown.name == "denoise-compare"
     assert view(denoise, "denoised").overlays == ()
@@ -674,7 +676,7 @@ def test_the_key_explains_the_pixel_under_the_pointer_from_any_arrangement(wirin
 
 def test_each_step_of_the_reverse_chain_says_what_it_changed(wiring: Any, denoise: Any, qtbot: Any):
     denoise.change_layout("steps")
-    strip = denoise.showing.strip
+    strip = denoise.showing.stepping.strip
     qtbot.waitUntil(lambda: len(strip.change._lines) == 2, timeout=PATIENCE_MS)
     points = strip.change._lines[0].points
     assert points[0] == (1.0, pytest.approx(1.0)) and len(points) == 14
@@ -726,16 +728,16 @@ def test_an_opened_result_brings_its_explanation_without_asking(wiring: Any, den
     denoise.change_layout("explain")
     qtbot.waitUntil(lambda: view(denoise, "filter").picture is not None, timeout=PATIENCE_MS)
     assert view(denoise, "original").index == (5, 40, 33)
-    text = denoise.showing.explained.text.text()
+    text = denoise.showing.explaining.strip.text.text()
     assert "Slice 6, row 41, column 34" in text and "2.5 pixels" in text
     assert "Curves: how much was taken away" in text and "Feature maps" in text
-    assert denoise.showing.explained.ask.isHidden() and not denoise.showing.explained.maps.isHidden()
-    measured, predicted = denoise.showing.explained.spectrum._lines
+    assert denoise.showing.explaining.strip.ask.isHidden() and not denoise.showing.explaining.strip.maps.isHidden()
+    measured, predicted = denoise.showing.explaining.strip.spectrum._lines
     assert measured.points[0] == (0.1, pytest.approx(0.0)) and predicted.dashed
     assert any("-0.4 dB at most: as noise would" in said.text for said in denoise.showing.said)
     assert asked(wiring, "explain") == []
     denoise.change_layout("steps")
-    qtbot.waitUntil(lambda: "t 90" in denoise.showing.strip.readouts["reverse"].text(), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "t 90" in denoise.showing.stepping.strip.readouts["reverse"].text(), timeout=PATIENCE_MS)
     assert [body["model"] for body in asked(wiring, "chain")] in ([], ["paper-1"])
     assert view(denoise, "step_ours").badge_words() == ("DERIVED",)
 
@@ -746,13 +748,13 @@ def test_another_pixel_is_asked_about_and_kept_with_the_result(wiring: Any, deno
     denoise.change_layout("explain")
     QApplication.processEvents()
     click_pixel(wiring, "original", 20, 30)
-    qtbot.waitUntil(lambda: "row 21" in denoise.showing.explained.text.text(), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "row 21" in denoise.showing.explaining.strip.text.text(), timeout=PATIENCE_MS)
     body = asked(wiring, "explain")[-1]
     assert (body["result"], body["phase"]) == (str(folder), 1)
     denoise.controls.form.set({"seed": 5})
     denoise._refresh()
     click_pixel(wiring, "original", 22, 30)
-    qtbot.waitUntil(lambda: "row 23" in denoise.showing.explained.text.text(), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "row 23" in denoise.showing.explaining.strip.text.text(), timeout=PATIENCE_MS)
     assert "result" not in asked(wiring, "explain")[-1]
 
 
@@ -765,8 +767,8 @@ def test_a_result_whose_series_is_gone_still_explains_what_it_keeps(wiring: Any,
     denoise.change_layout("explain")
     qtbot.waitUntil(lambda: view(denoise, "filter").picture is not None, timeout=PATIENCE_MS)
     denoise.showing.chosen.files = None
-    denoise.showing.explain_at((5, 50, 30))
-    assert "not at hand" in denoise.showing.explained.text.text()
+    denoise.showing.explaining.explain_at((5, 50, 30))
+    assert "not at hand" in denoise.showing.explaining.strip.text.text()
     assert view(denoise, "filter").picture is None
 
 
@@ -775,7 +777,7 @@ def test_a_broken_explanation_is_none_and_the_pixel_is_asked_about(wiring: Any, 
     (folder / "explained" / "explained.json").write_text("{")
     show_result(wiring, denoise, qtbot, folder)
     denoise.change_layout("explain")
-    assert "Click a pixel" in denoise.showing.explained.text.text()
+    assert "Click a pixel" in denoise.showing.explaining.strip.text.text()
 
 
 def test_an_answer_that_could_not_be_kept_says_so(wiring: Any, explained: Any, qtbot: Any):
@@ -786,4 +788,4 @@ def test_an_answer_that_could_not_be_kept_says_so(wiring: Any, explained: Any, q
 
     wiring.context.warm.explain = unkept
     click_pixel(wiring, "original", 50, 33)
-    qtbot.waitUntil(lambda: "no space" in explained.showing.explained.text.text(), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: "no space" in explained.showing.explaining.strip.text.text(), timeout=PATIENCE_MS)

@@ -87,7 +87,7 @@ class Panel(QWidget):
 
     def shown(self) -> None:
         """The window shows this module."""
-        self.showing.active = True
+        self.showing.chosen.active = True
         actions = self._context.actions
         actions.handle(
             "view.original", lambda: self.showing.hold(True), owner=OWNER, released=lambda: self.showing.hold(False)
@@ -109,14 +109,14 @@ class Panel(QWidget):
 
     def hidden(self) -> None:
         """Another module is shown."""
-        self.showing.active = False
+        self.showing.chosen.active = False
         self.showing.hold(False)
         self._context.actions.drop(OWNER)
 
     # which series
 
     def _desk_selected(self, _selection: Selection) -> None:
-        if self.showing.active:
+        if self.showing.chosen.active:
             self._follow_desk()
 
     def _follow_desk(self) -> None:
@@ -342,7 +342,7 @@ class Panel(QWidget):
             self.controls.noise.setText(text)
 
     def _form_changed(self) -> None:
-        self.showing.chains.forget()
+        self.showing.stepping.chains.forget()
         self._refresh()
         self._tell_noise()
 
@@ -356,7 +356,7 @@ class Panel(QWidget):
         return Subject(
             self._at.series_uid, "" if self._visit is None else self._visit.label,
             "" if self._series is None else self._series.description, self.model_name, self._given_sigma(), why,
-            self.showing.active,
+            self.showing.chosen.active,
         )  # fmt: skip
 
     def _run_with_spread(self) -> None:
@@ -493,12 +493,12 @@ class Panel(QWidget):
 
     def change_layout(self, name: str) -> None:
         """Another arrangement, as a step that can be undone."""
-        before = self.showing.arrangement
+        before = self.showing.chosen.arrangement
         if name == before:
             return
 
         def put(wanted: str) -> None:
-            self.showing.arrangement = wanted
+            self.showing.chosen.arrangement = wanted
             self.controls.layouts.button(_row_of(wanted)).setChecked(True)
             self._refresh()
 
@@ -507,8 +507,8 @@ class Panel(QWidget):
 
     def _view_clicked(self, model: SliceView, index: tuple[int, int, int]) -> None:
         views = self.showing.views
-        if self.showing.active and model in (views["original"], views["denoised"]):
-            self.showing.explain_at(index)
+        if self.showing.chosen.active and model in (views["original"], views["denoised"]):
+            self.showing.explaining.explain_at(index)
 
     def _explain_pointed(self) -> None:
         """The pixel under the pointer, in whatever arrangement it was pointed at."""
@@ -518,10 +518,10 @@ class Panel(QWidget):
         index = widget.pointed()
         self.change_layout("explain")
         if index is not None:
-            self.showing.explain_at(index)
+            self.showing.explaining.explain_at(index)
 
     def _next_layout(self) -> None:
-        here = _row_of(self.showing.arrangement)
+        here = _row_of(self.showing.chosen.arrangement)
         self.change_layout(LAYOUTS[(here + 1) % len(LAYOUTS)][0])
 
     def _refresh(self) -> None:

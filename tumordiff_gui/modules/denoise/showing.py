@@ -1,75 +1,32 @@
-"""What stands in the views of Denoise: pictures, previews, chains and figures of what the panel has chosen."""
+"""What stands in the views of Denoise: the denoised phase, both networks, doubt, figures and findings.
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+The step by step arrangement is ``stepping``'s, the explained pixel ``explaining``'s.
+"""
+
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
-from tumordiff_core.model_cards import Model
-from tumordiff_core.result_folder import Result
-from tumordiff_gui import words
 from tumordiff_gui.modules.denoise import arranging, composing, findings, strings
 from tumordiff_gui.modules.denoise.card import evaluated
+from tumordiff_gui.modules.denoise.chosen import Chosen
 from tumordiff_gui.modules.denoise.composing import Source
-from tumordiff_gui.modules.denoise.explained import Explained, sentences_of
+from tumordiff_gui.modules.denoise.explaining import Explaining
 from tumordiff_gui.modules.denoise.figures import Figures
 from tumordiff_gui.modules.denoise.findings import Said
 from tumordiff_gui.modules.denoise.kept import KeptExplanation
-from tumordiff_gui.modules.denoise.previews import (
-    CHAIN_STEPS,
-    Chain,
-    Chains,
-    Explanation,
-    Explanations,
-    Measures,
-    Previews,
-)
-from tumordiff_gui.modules.denoise.stacks import Slices
-from tumordiff_gui.modules.denoise.steps import Steps
+from tumordiff_gui.modules.denoise.previews import Measures, Previews
+from tumordiff_gui.modules.denoise.slice_views import SliceViews
+from tumordiff_gui.modules.denoise.stepping import Stepping
 from tumordiff_gui.state.layout import Layout
-from tumordiff_gui.state.slice_view import Picture, SliceView
-from tumordiff_gui.views import pixels
-from tumordiff_gui.views.corner_text import number
 from tumordiff_gui.views.placeholder import Placeholder
 
 if TYPE_CHECKING:
     from tumordiff_gui.context import Context
 
-PREVIEW_AFTER_MS, CHAIN_AFTER_MS = 40, 180
+PREVIEW_AFTER_MS = 40
 OUT_CODES = frozenset({"denoise.out_of_range", "export.out_of_range"})
-
-
-@dataclass
-class Chosen:
-    """What the panel has chosen; the pictures follow from it and from nothing else.
-
-    Parameters
-    ----------
-    files : array and record of the acquired phase, for the preview child; ``None`` when there are none
-    truth_file : the clean phase of a simulation, empty where there is none, ``None`` while that is not known
-    sigma : noise level the reader gave, ``None``: measured
-    ours, paper : the networks that stand side by side, empty where none is installed
-    refused : why this series is not denoised, empty when it is
-    """
-
-    source: Source | None = None
-    files: tuple[str, str] | None = None
-    truth: Any = None
-    truth_file: str | None = None
-    result: Result | None = None
-    phase: int = 0
-    model: str = ""
-    ours: str = ""
-    paper: str = ""
-    models: dict[str, Model] = field(default_factory=dict)
-    sigma: float | None = None
-    seed: int = 0
-    stale: bool = False
-    nothing: bool = True
-    refused: str = ""
 
 
 class Showing(QObject):
@@ -91,20 +48,12 @@ class Showing(QObject):
         super().__init__(parent)
         self._context = context
         self.chosen = Chosen()
-        self.active = False
-        self.arrangement = "compare"
         self.strength = 1.0
         self.said: list[Said] = []
         self._held = False
         self._last_slice: int | None = None
-        self._drawn_filter: Explanation | None = None
-        self._features = False
-        self.views = {name: SliceView(0) for name in arranging.VIEWS}
-        for view in self.views.values():
-            view.interpolate = context.settings.view.interpolate
-        self.views["filter"].interpolate = False
-        self.pixel: tuple[int, int, int] | None = None
-        self.figures, self.strip, self.explained = Figures(), Steps(CHAIN_STEPS - 1), Explained()
+        self.views = SliceViews(interpolate=context.settings.view.interpolate)
+        self.figures = Figures()
         self.no_spread = Placeholder(
             "blur", strings.NO_SPREAD,
             (strings.RUN_WITH_SPREAD, self.spread_wanted.emit),
@@ -115,31 +64,18 @@ class Showing(QObject):
             hint=strings.NOTHING_OPEN_HINT,
         )  # fmt: skip
         self.previews = Previews(context.warm, self)
-        self.chains = Chains(context.warm, self)
         self.measures = Measures(context.warm, self)
-        self.explanations = Explanations(context.warm, self)
         self.kept = KeptExplanation()
-        self._preview_timer = self._timer(PREVIEW_AFTER_MS, self._want_previews)
-        self._chain_timer = self._timer(CHAIN_AFTER_MS, self._want_chains)
+        self.stepping = Stepping(context.warm, self.chosen, self.views, self.kept, self)
+        self.explaining = Explaining(context.warm, self.chosen, self.views, self.kept, self._full, self)
+        self._preview_timer = QTimer(self, singleShot=True, interval=PREVIEW_AFTER_MS)
+        self._preview_timer.timeout.connect(self._want_previews)
         self.views["original"].changed.connect(self._view_changed)
         self.previews.arrived.connect(self._preview_arrived)
         self.previews.failed.connect(self._preview_failed)
         self.previews.levelled.connect(lambda _: self.levelled.emit())
-        self.chains.arrived.connect(lambda *_: self._show_steps())
-        self.chains.failed.connect(self._chain_failed)
         self.measures.changed.connect(self._show_figures)
         self.figures.slice_wanted.connect(lambda index: self.views["original"].go_to_slice(index))
-        self.strip.moved.connect(self._steps_moved)
-        self.explanations.added.connect(self.kept.read_again)
-        self.explanations.changed.connect(self._show_explained)
-        self.explained.features_wanted.connect(self._want_features)
-        self.explained.image_wanted.connect(self._show_image)
-        self.views["filter"].changed.connect(self._filter_changed)
-
-    def _timer(self, interval_ms: int, act: Callable[[], None]) -> QTimer:
-        timer = QTimer(self, singleShot=True, interval=interval_ms)
-        timer.timeout.connect(act)
-        return timer
 
     # the picture area
 
@@ -147,11 +83,11 @@ class Showing(QObject):
         chosen = self.chosen
         if chosen.nothing or chosen.refused:
             return arranging.EMPTY
-        if self.arrangement == "models":
+        if chosen.arrangement == "models":
             return arranging.models(truth=chosen.truth is not None)
-        if self.arrangement == "steps":
+        if chosen.arrangement == "steps":
             return arranging.steps()
-        if self.arrangement == "explain":
+        if chosen.arrangement == "explain":
             return arranging.explain()
         return arranging.compare(truth=chosen.truth is not None, spread=self.has_spread())
 
@@ -161,13 +97,15 @@ class Showing(QObject):
 
     def show_views(self) -> None:
         """Draw the arrangement, unless it is drawn already."""
-        if not self.active:
+        if not self.chosen.active:
             return
         self.empty.set_text(self.chosen.refused or strings.NOTHING_OPEN)
         wanted = self._wanted_layout()
         if self._context.views.layout_shown is not wanted:
-            own = {"figures": self.figures, "strip": self.strip, "no_spread": self.no_spread, "empty": self.empty}
-            own["explained"] = self.explained
+            own = {
+                "figures": self.figures, "strip": self.stepping.strip, "explained": self.explaining.strip,
+                "no_spread": self.no_spread, "empty": self.empty,
+            }  # fmt: skip
             self._context.views.show(wanted, {**self.views, **own})
 
     def loading(self, text: str) -> None:
@@ -183,8 +121,7 @@ class Showing(QObject):
 
     def clear(self, *, fit: bool) -> None:
         """Another series: nothing of the old one stays."""
-        self.pixel = None
-        self.explanations.forget()
+        self.explaining.forget()
         for view in self.views.values():
             view.show(None)
             view.set(badges=(), stale=False, overlays=())
@@ -204,7 +141,7 @@ class Showing(QObject):
     @property
     def slice_index(self) -> int | None:
         """The slice that is shown."""
-        return self.views["original"].slice_index
+        return self.views.slice_index
 
     def jump(self, said: Said) -> None:
         """Go to the place a finding names; -1 keeps the row and column."""
@@ -231,14 +168,13 @@ class Showing(QObject):
         self.previews.aim(chosen.files, source.picture.geometry.shape, chosen.sigma)
         self.kept.aim(None if chosen.result is None or chosen.stale else chosen.result.folder)
         known = chosen.truth is not None
-        self._put("original", source.picture, title=strings.NOISY if known else strings.ORIGINAL)
-        self._put("truth", composing.truth(source, chosen.truth) if known else None, title=strings.TRUTH)
+        self.views.put("original", source.picture, title=strings.NOISY if known else strings.ORIGINAL)
+        self.views.put("truth", composing.truth(source, chosen.truth) if known else None, title=strings.TRUTH)
         self._show_denoised()
         self._show_spread()
-        if self.arrangement == "models":
+        if chosen.arrangement == "models":
             self._show_models()
-        self._want_explanation()
-        self._show_explained()
+        self.explaining.refresh()
         if chosen.truth_file is not None:
             folder = chosen.result.folder if chosen.result is not None else None
             self.measures.aim(folder, chosen.phase, source.picture.geometry.shape[0], chosen.truth_file)
@@ -255,24 +191,15 @@ class Showing(QObject):
 
     def _slice_moved(self) -> None:
         """Previews and chains of this slice are wanted, figures of it shown."""
+        arrangement, result = self.chosen.arrangement, self.chosen.result
         if self.chosen.source is None:
             return
-        if self.arrangement == "models" or (self.arrangement in ("compare", "explain") and self.chosen.result is None):
+        if arrangement == "models" or (arrangement in ("compare", "explain") and result is None):
             self._preview_timer.start()
-        if self.arrangement == "steps":
-            self._show_steps()
-            self._chain_timer.start()
-        if self.chosen.result is not None:
+        if arrangement == "steps":
+            self.stepping.refresh()
+        if result is not None:
             self._show_figures()
-
-    def _put(self, name: str, picture: Picture | None, **fields: Any) -> None:
-        """Show a picture; the shared grey window stays with the original, maps begin in their own range."""
-        view = self.views[name]
-        first, grey = view.picture is None, view.grey.window
-        view.show(picture)
-        if picture is not None and first and name in arranging.GREY and name != "original":
-            view.grey.set(*grey)
-        view.set(**{"loading": "", "badges": (), "stale": False, **fields})
 
     def sigma(self) -> float:
         """The noise level of the shown phase in the units of the series, 0 while unknown."""
@@ -327,11 +254,11 @@ class Showing(QObject):
         if source is None:
             return
         if self._held:
-            self._put("denoised", source.picture, title=strings.HELD)
+            self.views.put("denoised", source.picture, title=strings.HELD)
             return
         if chosen.result is None and not chosen.model:
-            self._put("denoised", None, title=strings.NO_MODEL)
-            self._put("residual", None, title=strings.RESIDUAL)
+            self.views.put("denoised", None, title=strings.NO_MODEL)
+            self.views.put("residual", None, title=strings.RESIDUAL)
             return
         name = chosen.model if chosen.result is None else str(chosen.result.record.model.get("name", chosen.model))
         title = strings.DENOISED_BY.format(model=name)
@@ -340,18 +267,18 @@ class Showing(QObject):
         loading = self._preview_text(chosen.model) if chosen.result is None else ""
         full, sigma = self._full(source), self.sigma()
         picture = composing.denoised(source, full, self.strength)
-        self._put("denoised", picture, title=title, badges=self._badges(), stale=chosen.stale, loading=loading)
+        self.views.put("denoised", picture, title=title, badges=self._badges(), stale=chosen.stale, loading=loading)
         taken = composing.residual(source, full, self.strength, sigma) if sigma > 0 else None
-        self._put("residual", taken, title=strings.RESIDUAL, loading=loading)
+        self.views.put("residual", taken, title=strings.RESIDUAL, loading=loading)
 
     def _show_spread(self) -> None:
         source, result = self.chosen.source, self.chosen.result
         if result is None or source is None or not self.has_spread():
-            self._put("spread", None, title=strings.UNCERTAINTY)
+            self.views.put("spread", None, title=strings.UNCERTAINTY)
             return
         std = result.array("std")
         picture = composing.spread(source, std[min(self.chosen.phase, len(std) - 1)])
-        self._put("spread", picture, title=strings.UNCERTAINTY)
+        self.views.put("spread", picture, title=strings.UNCERTAINTY)
 
     # previews
 
@@ -363,9 +290,9 @@ class Showing(QObject):
 
     def _want_previews(self) -> None:
         index, chosen = self.slice_index, self.chosen
-        if index is None or chosen.source is None or not self.active:
+        if index is None or chosen.source is None or not chosen.active:
             return
-        if self.arrangement == "models":
+        if chosen.arrangement == "models":
             for model in sorted({chosen.ours, chosen.paper} - {""}):
                 self.previews.want(model, index)
             self._show_models()
@@ -375,16 +302,16 @@ class Showing(QObject):
                 self.views[name].set(loading=self._preview_text(chosen.model))
 
     def _preview_arrived(self, model: str, _index: int) -> None:
-        if self.arrangement == "models":
+        if self.chosen.arrangement == "models":
             self._show_models()
         if self.chosen.result is None and model == self.chosen.model:
             self._show_denoised()
             self._show_findings()
-            self._show_explained()
+            self.explaining.show()
 
     def _preview_failed(self, model: str, sentence: str, details: str) -> None:
         names = ["denoised"] if model == self.chosen.model and self.chosen.result is None else []
-        if self.arrangement == "models":
+        if self.chosen.arrangement == "models":
             names.append("paper" if model == self.chosen.paper else "ours")
         for name in names:
             self.views[name].set(loading="", trouble=sentence, details=details)
@@ -398,200 +325,16 @@ class Showing(QObject):
         for view, model in (("ours", chosen.ours), ("paper", chosen.paper)):
             if not model:
                 trouble = strings.NO_PAPER if view == "paper" else strings.NO_MODELS
-                self._put(view, None, trouble=trouble)
-                self._put(f"{view}_residual", None, title=strings.RESIDUAL)
+                self.views.put(view, None, trouble=trouble)
+                self.views.put(f"{view}_residual", None, title=strings.RESIDUAL)
                 continue
             stack, loading = self.previews.stack(model), self._preview_text(model)
             doubt = () if evaluated(chosen.models[model].card) else (strings.UNEVALUATED_BADGE,)
             fields = {"title": strings.DENOISED_BY.format(model=model), "badges": (strings.PREVIEW_BADGE, *doubt)}
-            self._put(view, composing.denoised(source, stack, 1.0), loading=loading, **fields)
+            self.views.put(view, composing.denoised(source, stack, 1.0), loading=loading, **fields)
             sigma = float(self.previews.level.get("sigma") or self.sigma())
             taken = composing.residual(source, stack, 1.0, sigma) if sigma > 0 else None
-            self._put(f"{view}_residual", taken, title=strings.RESIDUAL_BY.format(model=model), loading=loading)
-
-    # steps
-
-    def _steps_moved(self) -> None:
-        self._show_steps()
-        self._chain_timer.start()
-
-    def _want_chains(self) -> None:
-        chosen, index = self.chosen, self.slice_index
-        if self.arrangement != "steps" or chosen.files is None or index is None or not self.active:
-            return
-        for model in (chosen.ours, chosen.paper):
-            if model and self._kept_chain(model) is None:
-                self.chains.want(
-                    chosen.files, index, model, self.strip.direction, sigma=chosen.sigma,
-                    truth=chosen.truth_file or "", seed=chosen.seed,
-                )  # fmt: skip
-
-    def _kept_chain(self, model: str) -> Chain | None:
-        """The chain that the result keeps; it knows no truth, so it is left where images can be scored."""
-        index, result = self.slice_index, self.chosen.result
-        own = result is not None and model == result.record.model.get("name")
-        if not own or index is None or self.strip.direction != "reverse" or self.chosen.truth_file:
-            return None
-        return self.kept.chain(self.chosen.phase, index)
-
-    def _chain(self, model: str) -> Chain | None:
-        index, kept = self.slice_index, self._kept_chain(model)
-        if kept is not None:
-            return kept
-        if self.chosen.files is None or index is None or not model:
-            return None
-        return self.chains.of(self.chosen.files, index, model, self.strip.direction)
-
-    def _show_steps(self) -> None:
-        chosen = self.chosen
-        if self.arrangement != "steps" or chosen.source is None:
-            return
-        ours, paper = self._chain(chosen.ours), self._chain(chosen.paper)
-        self.strip.tell(ours, paper)
-        for view, model, chain in (("step_ours", chosen.ours, ours), ("step_paper", chosen.paper, paper)):
-            if not model:
-                self._put(view, None, trouble=strings.NO_PAPER if view == "step_paper" else strings.NO_MODELS)
-            elif chain is None:
-                waiting = chosen.files is not None and not self.views[view].trouble
-                self.views[view].set(loading=strings.CHAIN_LOADING if waiting else "", title=model)
-            else:
-                self._put_step(view, model, chain, chosen.source)
-
-    def _put_step(self, view: str, model: str, chain: Chain, source: Source) -> None:
-        step, index = min(self.strip.step, len(chain) - 1), self.slice_index
-        stack = Slices(source.picture.geometry.shape)
-        if index is not None:
-            stack.put(index, chain.images[step])
-        title = strings.STEP_TITLE.format(model=model, t=chain.times[step])
-        badges = () if chain is self._kept_chain(model) else (strings.PREVIEW_BADGE,)
-        self._put(view, composing.single(source, stack), title=title, badges=badges)
-
-    def _chain_failed(self, model: str, sentence: str, details: str) -> None:
-        name = "step_paper" if model == self.chosen.paper else "step_ours"
-        self.views[name].set(loading="", trouble=sentence, details=details)
-
-    # one pixel explained
-
-    def explain_at(self, index: tuple[int, int, int]) -> None:
-        """Ask why this voxel came out as it did, and mark it."""
-        source = self.chosen.source
-        if source is None or self.arrangement != "explain":
-            return
-        shape = source.picture.geometry.shape
-        k, row, column = (min(max(i, 0), n - 1) for i, n in zip(index, shape, strict=True))
-        self._go_to((k, row, column))
-        self._want_explanation()
-
-    def _go_to(self, pixel: tuple[int, int, int]) -> None:
-        self.pixel = pixel
-        k, row, column = pixel
-        self.views["original"].go_to_index((float(k), float(row), float(column)))
-        for name in ("original", "denoised"):
-            self.views[name].set(crosshair=True)
-
-    def _want_features(self) -> None:
-        self._features = True
-        self._want_explanation()
-
-    def _want_explanation(self) -> None:
-        """Show what the result keeps about the pixel, at first the one explained last; else ask."""
-        chosen = self.chosen
-        if self.arrangement != "explain":
-            return
-        if self.pixel is None:
-            last = self.kept.last_place(chosen.phase)
-            if last is None:
-                return
-            self._go_to(last)
-        pixel = self.pixel
-        assert pixel is not None
-        known = self.kept.pixel(chosen.phase, pixel, features=self._features)
-        if known is not None:
-            self.explanations.show(known)
-        elif chosen.files is not None and chosen.model:
-            keep = None if self.kept.folder is None else (self.kept.folder, chosen.phase)
-            self.explanations.want(
-                chosen.files, pixel, chosen.model, sigma=chosen.sigma, features=self._features, keep=keep
-            )  # fmt: skip
-        elif self.explanations.found is not None:
-            self.explanations.forget()
-
-    def _show_explained(self) -> None:
-        """The filter, where the network looked, the shares and what all of it means."""
-        source, found = self.chosen.source, self.explanations.found
-        if self.arrangement != "explain" or source is None:
-            self.views["denoised"].set(overlays=())
-            return
-        waiting = strings.EXPLAIN_LOADING if self.explanations.waiting else ""
-        record = None if self.chosen.result is None else self.chosen.result.record
-        spectrum = {} if record is None else findings.spectrum_of(record, self.chosen.phase)
-        self.explained.show_spectrum(spectrum)
-        if found is None:
-            fields = {"trouble": self.explanations.trouble, "details": self.explanations.details}
-            self._put("filter", None, title=strings.FILTER_EMPTY, loading=waiting, **fields)
-            self.views["denoised"].set(overlays=())
-            self.explained.say(self.explanations.trouble or waiting or self._why_not_explained())
-            return
-        self._show_filter(source, found)
-        looked = () if found.attention is None else (composing.attention(source, found.attention, found.pixel[0]),)
-        self.views["denoised"].set(overlays=looked)
-        self.views["filter"].set(loading=waiting)
-        plane = source.picture.planes[0]
-        flipped = self.views["denoised"].flipped
-        shown = [] if found.features is None else [
-            pixels.on_screen(found.features, plane, k, flipped=flipped) for k in range(len(found.features))
-        ]  # fmt: skip
-        spacing = source.picture.geometry.spacing_mm
-        sentences = sentences_of(found, self._pixel_sentence(source, found), (spacing[1] + spacing[2]) / 2)
-        if spectrum:
-            sentences.append(strings.SPECTRUM_LEGEND)
-        self.explained.tell(found, sentences, shown)
-        self._filter_changed()
-
-    def _why_not_explained(self) -> str:
-        if self.chosen.files is None:
-            return strings.EXPLAIN_NO_FILES
-        return strings.EXPLAIN_EMPTY if self.chosen.model else strings.NO_MODELS
-
-    def _pixel_sentence(self, source: Source, found: Explanation) -> str:
-        k, row, column = found.pixel
-        after = float(self._full(source)[(k, row, column)])
-        return strings.EXPLAINED_PIXEL.format(
-            slice=k + 1, row=row + 1, column=column + 1, before=number(float(source.stack[(k, row, column)])),
-            after=number(after) if math.isfinite(after) else words.MISSING, model=self.chosen.model,
-        )  # fmt: skip
-
-    def _show_filter(self, source: Source, found: Explanation) -> None:
-        view = self.views["filter"]
-        if self._drawn_filter is found and view.picture is not None:
-            return
-        self._drawn_filter = found
-        picture = composing.equivalent_filter(source, found.weights, found.offsets, found.pixel)
-        self._put("filter", picture)
-        if picture.window is not None:
-            view.grey.set(*picture.window)
-        view.zoom.fit()
-        self._show_image(0)
-
-    def _show_image(self, place: int) -> None:
-        """The filter's image at a place of the bars."""
-        found, source = self.explanations.found, self.chosen.source
-        if found is not None and source is not None:
-            k, row, column = found.pixel
-            x, y, z = source.picture.geometry.to_mm((k + found.offsets[place], row, column))
-            self.views["filter"].place.move_to((float(x), float(y), float(z)))
-
-    def _filter_changed(self) -> None:
-        """Its title and the marked bar follow the image that is scrolled to."""
-        found, view = self.explanations.found, self.views["filter"]
-        if found is None or view.slice_index is None:
-            return
-        offset = view.slice_index + min(found.offsets)
-        place = found.offsets.index(offset) if offset in found.offsets else 0
-        title = strings.FILTER_TITLE.format(name=found.names[place])
-        self.explained.bars.mark(place)
-        if view.title != title:
-            view.set(title=title)
+            self.views.put(f"{view}_residual", taken, title=strings.RESIDUAL_BY.format(model=model), loading=loading)
 
     # figures
 
