@@ -17,6 +17,9 @@ from tumordiff_core.engine.networks import PaperPair
 from tumordiff_core.errors import ModelError, PluginError
 from tumordiff_core.plugins import manager
 
+ALIKE = ("architecture", "facts", "sigma_data", "input_channels", "noise_model", "joint_phases")
+"""Fields of the card that models must share to be averaged."""
+
 
 def build(family: str, arguments: dict[str, Any], *, name: str = "the model") -> nn.Module:
     """A network of a registered family.
@@ -77,24 +80,43 @@ def save(folder: Path, network: nn.Module, card: dict[str, Any], *, half: bool =
 
 
 def average(models: Sequence[model_cards.Model], folder: Path) -> None:
-    """The mean of several models' weights as a new model folder of that name, which nobody has evaluated yet.
+    """The mean of several models' weights as the model ``folder``, which nobody has evaluated yet.
 
-    Networks that went on from one another lie in one valley: their mean errs less than each (Wortsman 2022,
-    arXiv 2203.05482). The first model's card is taken over.
+    Networks that went on from one another often lie in one valley, where their mean errs less (Wortsman 2022,
+    arXiv 2203.05482). The first model's card is taken over; who was trained on by any is trained on.
 
     Raises ModelError("model.other_network") where they are not one network, InputError("files.exists").
     """
     first = models[0].card
     for other in models[1:]:
-        if other.card.architecture != first.architecture or other.card.facts != first.facts:
+        if any(getattr(other.card, name) != getattr(first, name) for name in ALIKE):
             raise ModelError("model.other_network", name=other.card.name, first=first.name)
     states = [load_file(model.weights) for model in models]
     network = build(first.architecture.family, first.architecture.arguments, name=first.name)
     network.load_state_dict({key: torch.stack([s[key].float() for s in states]).mean(dim=0) for key in states[0]})
-    made = {"command": "tumordiff models average", "of": [{"name": m.card.name, **m.card.made_with} for m in models]}
-    card = {**first.model_dump(mode="json"), "name": folder.name, "figures": [], "made_with": made}
+    lows, highs = zip(*(model.card.sigma_range for model in models), strict=True)
+    card = {
+        **first.model_dump(mode="json"), "name": folder.name, "figures": [], "sigma_range": (max(lows), min(highs)),
+        "training_data": _joined_patients([model.card.training_data for model in models]),
+        "made_with": {
+            "command": "tumordiff models average",
+            "of": [{"name": model.card.name, **model.card.made_with} for model in models],
+        },
+    }  # fmt: skip
     with files.whole_folder(folder) as partial:
         save(partial, network, card, half=True)
+
+
+def _joined_patients(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The first model's training data with every model's patients; trained on before judged on."""
+    splits = [one.get("patients") or {} for one in told]
+    taken: set[str] = set()
+    patients: dict[str, list[str]] = {}
+    for part in ("train", "val", "test"):
+        here = {patient for split in splits for patient in split.get(part, ())} - taken
+        patients[part] = sorted(here)
+        taken |= here
+    return {**told[0], "patients": patients} if any(splits) else dict(told[0])
 
 
 def _stored(value: torch.Tensor, *, half: bool) -> torch.Tensor:

@@ -5,7 +5,7 @@ What is judged on comes from ``references.py``. Noise is drawn anew for each sli
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,7 @@ def evaluate(
     kept: PeerScores | None = None,
     progress: Progress,
 ) -> Table:
-    """Run every method on every reference, kind and level; a row also says how long the method took.
+    """Run every method on every reference, kind and level; a row also says how long the method took when it was run.
 
     Classical filters whose scores are ``kept`` are not run again.
     """
@@ -147,7 +147,7 @@ def evaluate(
             cases = [noisy_case(reference, kind, level, index) for index, reference in enumerate(found)]
             for name, method in methods.items():
                 for index, case in enumerate(cases):
-                    noise = {"kind": kind.name, "level": level, "index": index}
+                    noise = {**asdict(kind), "level": level, "index": index}
                     scores = _scores(method, case) if kept is None else _kept(name, method, case, noise, kept)
                     reference = case.reference
                     place = {"patient": reference.patient, "position": reference.position}

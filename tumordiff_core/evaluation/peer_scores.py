@@ -1,11 +1,12 @@
 """Scores of classical filters, kept: BM4D takes a minute a slice, and it answers the same to the same noisy slice.
 
-Only scores are kept, one line each, under a digest of everything they depend on: the reference with its neighbours and
-mask, the noise, the filter and its package.
+Only scores are kept, one line each, under a digest of what they depend on: the reference with its neighbours and mask,
+the noise, the filter with its strengths, and the packages it rests on.
 """
 
 import hashlib
 import json
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from tumordiff_core.evaluation import baselines
 from tumordiff_core.evaluation.references import Reference
 
 PROTOCOL = 1
-"""Raised whenever noise, mask or scores change."""
+"""Raised whenever the drawing of noise, the stabilisation around a filter or the scores change."""
+
+PACKAGES = ("numpy", "scipy", "scikit-image", "PyWavelets", "bm3d", "bm4d")
 
 
 class PeerScores:
@@ -24,8 +27,8 @@ class PeerScores:
         self._path = path
         self._known: dict[str, dict[str, float]] = {}
         try:
-            lines = path.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError):
+            lines = path.read_text("utf-8", errors="replace").splitlines()
+        except OSError:
             return
         for line in lines:
             try:
@@ -35,7 +38,7 @@ class PeerScores:
                 continue
 
     def get(self, key: str) -> dict[str, float] | None:
-        """The scores and seconds kept under a digest."""
+        """The scores kept under a digest, and the seconds they took at the time."""
         return self._known.get(key)
 
     def keep(self, key: str, scores: dict[str, float]) -> None:
@@ -44,22 +47,28 @@ class PeerScores:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps([key, scores]) + "\n")
+                lines.write("\n" + json.dumps([key, scores]))  # a torn last line must not swallow this one
         except OSError:
             return
 
 
 def key(name: str, reference: Reference, noise: dict[str, Any]) -> str:
     """Digest of what a filter's scores on a reference depend on; ``noise`` says kind, level and number of the draw."""
-    package = baselines.NEEDS.get(name, "scikit-image").replace("pywt", "PyWavelets")
-    try:
-        release = version(package)
-    except PackageNotFoundError:
-        release = ""
-    told = json.dumps(
-        [PROTOCOL, name, package, release, reference.centre, reference.stack.shape, noise], sort_keys=True
-    )
+    strengths = baselines.FACTORS[name][1] if name in baselines.FACTORS else ()
+    place = [reference.centre, reference.stack.shape]
+    told = json.dumps([PROTOCOL, name, strengths, _releases(), place, noise], sort_keys=True)
     digest = hashlib.sha256(told.encode())
     digest.update(reference.stack.tobytes())
     digest.update(reference.mask.tobytes())
     return digest.hexdigest()
+
+
+@cache
+def _releases() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = ""
+    return found

@@ -153,12 +153,13 @@ def _residual(gate: "Figures") -> list[Finding]:
         top = peaks[0]
         place = ", ".join(str(n + 1) for n in top["index"])
         found.append(_ask("export.structure_in_tissue", count=len(peaks), place=place, found=f"{abs(top['z']):.1f}"))
-    along_edges = max(gate.get("residual_gradient") or [0.0], key=abs)
-    if along_edges >= GRADIENT:
-        found.append(_ask("export.edges_in_residual", found=f"{along_edges:.2f}", limit=f"{GRADIENT:g}"))
-    elif along_edges <= -GRADIENT:
+    along_edges = gate.get("residual_gradient") or [0.0]
+    most, least = max(along_edges), min(along_edges)
+    if most >= GRADIENT:
+        found.append(_ask("export.edges_in_residual", found=f"{most:.2f}", limit=f"{GRADIENT:g}"))
+    if least <= -GRADIENT:
         # Noise left at edges harms no lesion; a posterior mean leaves it wherever it is unsure (Efron 2011).
-        found.append(Finding("note", "export.edges_kept", {"found": f"{along_edges:.2f}", "limit": f"{GRADIENT:g}"}))
+        found.append(Finding("note", "export.edges_kept", {"found": f"{least:.2f}", "limit": f"{GRADIENT:g}"}))
     before, after = gate.get("repeat_before"), gate.get("repeat_after")
     if before is not None and after is not None and after > before:
         found.append(_ask("export.repeat_worse", before=f"{before:.1f}", after=f"{after:.1f}"))

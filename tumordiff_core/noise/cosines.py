@@ -1,8 +1,7 @@
 """Noise by spatial frequency: the cosine coefficients of 8x8 blocks, and which correlated noise has such power.
 
 Anatomy is smooth and fills the low frequencies, so noise is read from the high ones, and what it has in the low ones
-follows from a model: white, Gaussian-correlated or zero-filled noise. Blocks and their cosine coefficients as in
-Ponomarenko 2007 (ACIVS, LNCS 4678:819) and Pyatykh 2013 (TIP 22:687).
+follows from a model: white, Gaussian-correlated or zero-filled noise.
 """
 
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ Float = npt.NDArray[np.float64]
 
 BLOCK = 8
 SIDE = 32
-MOST_LAG1, LAG1_STEP = 0.65, 0.05
+MOST_LAG1, LAG1_STEP = 0.65, 0.025
 CUTS = tuple(np.arange(0.45, 1.31, 0.05))
 """Acquired share of an axis' Nyquist frequency in the zero-filled models."""
 
@@ -29,6 +28,11 @@ LEAST_SHARE = 0.02
 WAVES = fft.dct(np.eye(BLOCK), axis=0, norm="ortho")
 ORDER = np.add.outer(np.arange(BLOCK), np.arange(BLOCK))
 """Sum of both frequencies of a coefficient, in half periods per block."""
+
+PAIRS = np.stack(
+    [[np.sum(wave * np.roll(wave, lag)) for lag in range(SIDE)] for wave in np.pad(WAVES, ((0, 0), (0, SIDE - BLOCK)))]
+)
+"""How much of each lag the power of a wave holds, [frequency, lag]."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +74,15 @@ def fitted(power: Float, used: npt.NDArray[np.bool_], *, squared: bool = False) 
 @cache
 def _models(squared: bool) -> tuple[Float, Float]:
     """Power of the coefficients [model, 8, 8] of noise of unit variance, and its lag-1 correlations [model, 2]."""
-    steps = np.arange(0, MOST_LAG1 + LAG1_STEP / 2, LAG1_STEP / 2)
+    steps = np.arange(0, MOST_LAG1 + LAG1_STEP / 2, LAG1_STEP)
     spectra = [gaussian_spectrum(SIDE, SIDE, (a, b)) for a in steps for b in steps]
     spectra += [fermi_spectrum(SIDE, SIDE, row_cut=a, column_cut=b) for a in CUTS for b in CUTS]
     correlations = np.fft.ifft2(np.square(spectra)).real
     correlations /= correlations[:, :1, :1]
-    powers = np.stack([_power(one**2 if squared else one) for one in correlations])
-    return powers + LEAST_SHARE, np.array([lag1_of_spectrum(one) for one in spectra])
+    powers = np.stack([_block_power(one**2 if squared else one) for one in correlations])
+    return (powers + LEAST_SHARE) / (1 + LEAST_SHARE), np.array([lag1_of_spectrum(one) for one in spectra])
 
 
-def _power(correlation: Float) -> Float:
+def _block_power(correlation: Float) -> Float:
     """Power of the cosine coefficients [8, 8] of noise of a periodic correlation [row lag, column lag]."""
-    lag = np.subtract.outer(np.arange(BLOCK), np.arange(BLOCK)) % SIDE
-    apart = correlation[lag[:, :, None, None], lag[None, None]]
-    return np.asarray(np.einsum("ui,uj,vk,vl,ijkl->uv", WAVES, WAVES, WAVES, WAVES, apart, optimize=True))
+    return np.asarray(PAIRS @ correlation @ PAIRS.T)

@@ -14,11 +14,10 @@ from scipy.special import gammaln
 
 from tumordiff_core.noise import cosines
 from tumordiff_core.noise.cosines import BLOCK
-from tumordiff_core.noise.tissue import FEWEST_BLOCKS, tissue_noise
+from tumordiff_core.noise.tissue import FEWEST_BLOCKS, MAD_TO_SIGMA, tissue_noise
 
 Float = npt.NDArray[np.float64]
 
-MAD_TO_SIGMA = 0.6745
 FEWEST_AIR_BLOCKS = 24
 WHITE_LAG1 = 0.15
 CHANNELS = (1, 2, 4, 8)
@@ -41,7 +40,7 @@ LOWEST_ORDERS, CLEAN, NO_AIR = (1, 2), 1.25, 2.2
 has 1.3 to 5 times as much."""
 
 SPREAD_OF_SQUARE = 4.0
-"""Variance of the squared cosine coefficient of y^2 over its squared mean."""
+"""Variance of a squared cosine coefficient of y^2 over its squared mean, at most; those of a block hang together."""
 
 LEAST_UNIFORM = 0.75
 """Dark tissue differs from block to block, air does not: least share of the spread found inside a block."""
@@ -55,7 +54,7 @@ class Level:
     ----------
     sigma : standard deviation of each part of a channel
     low, high : range between the quietest and the noisiest tenth of the slices
-    channels : receiver channels that fit the air
+    channels : receiver channels that fit the air, 1 where there is no clean air
     lag1 : correlation of neighbouring rows and columns of the noise before the magnitude was taken
     estimator : ``"air"``, ``"tissue"`` or ``"given"``
     """
@@ -72,22 +71,34 @@ def estimate(values: npt.NDArray[Any]) -> Level:
     """The noise of one phase [slice, row, column]; sigma 0 when nothing can be measured.
 
     Air and tissue both read too much where they are wrong (dark anatomy, a floor of older noise; texture), so the
-    smaller level is taken. Clean air is believed, though, where the noise is coloured: tissue knows only the end of
-    such a spectrum.
+    smaller level is taken. Where the noise is coloured, clean air is believed unless much tissue is much quieter:
+    tissue knows only the end of such a spectrum. A picture that is nowhere brighter than twice its noise may be taken
+    for air and read up to half too high.
     """
     volume = np.asarray(values, dtype=np.float64)
+    finite = volume[np.isfinite(volume)]
+    peak = float(finite.max()) if finite.size else 0.0
+    if peak <= 0:
+        return Level(0.0, 0.0, 0.0, 1, (0.0, 0.0), "tissue")
+    found = _estimate(volume / peak)
+    return replace(found, sigma=found.sigma * peak, low=found.low * peak, high=found.high * peak)
+
+
+def _estimate(volume: Float) -> Level:
+    """The same of a volume whose maximum is 1."""
     air = _air(volume)
     if air is None:
         read = tissue_noise(volume)
         return Level(read.sigma, read.low, read.high, 1, read.lag1, "tissue")
     level, clean = air.level, air.shaped < CLEAN
-    read = tissue_noise(volume, channels=level.channels)
+    channels = level.channels if clean else 1
+    read = tissue_noise(volume, channels=channels)
     row, column = (min(pair) for pair in zip(read.lag1, level.lag1, strict=True))
     white = max(row, column) <= WHITE_LAG1
     needed = FEWEST_BLOCKS if not clean else SURE_WHITE if white else SURE
     believed = OVERRULED if clean and not white else 1.0
     if read.blocks >= needed and 0 < read.sigma < believed * level.sigma:
-        return Level(read.sigma, read.low, read.high, level.channels if clean else 1, (row, column), "tissue")
+        return Level(read.sigma, read.low, read.high, channels, (row, column), "tissue")
     return level if clean or not white else replace(level, lag1=(row, column))
 
 

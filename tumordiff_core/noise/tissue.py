@@ -1,7 +1,9 @@
 """The noise of tissue, where there is no air to read it from: level and correlation from the flattest blocks.
 
-Slices are stabilised, blocks are chosen by their low frequencies and the noise is read from their high ones, which the
-choice does not touch. So texture counts little and noise that hangs together counts whole.
+Slices are stabilised, the flattest blocks of each are chosen by their low frequencies and the noise is read from their
+high ones, as Ponomarenko 2007 does for white noise (IGARSS, "An automatic approach to lossy compression of AVIRIS
+images"). So texture counts little and noise that hangs together counts whole; where noise differs within a slice, its
+quieter places are read.
 """
 
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from tumordiff_core.noise.stabilise import stabiliser
 
 Float = npt.NDArray[np.float64]
 
-STRIDE = cosines.BLOCK // 2
+STRIDE = MIDDLE = cosines.BLOCK // 2
 MOST_SLICES = 12
 SNR = 3.0
 """Signal of the darkest tissue over the noise of a channel: stabilised noise is Gaussian only above."""
@@ -24,8 +26,11 @@ SNR = 3.0
 FLATTEST, FEWEST_BLOCKS = 0.05, 60
 NOISE = cosines.ORDER >= 6
 TEXTURE = (cosines.ORDER >= 1) & (cosines.ORDER <= 4)
-FEWEST_PER_SLICE = 24
+FEWEST_PER_SLICE = 12
 ROUNDS, LARGEST_STEP, SETTLED = 8, 2.0, 0.005
+LEAST_NOISE = 1e-9
+"""Less noise than this share of the typical signal is rounding."""
+
 KEPT_SHARE = 0.9
 KEPT_END = stats.norm.ppf((1 + KEPT_SHARE) / 2)
 KEPT_MEAN = 1 - 2 * KEPT_END * stats.norm.pdf(KEPT_END) / KEPT_SHARE
@@ -36,9 +41,14 @@ MAD_TO_SIGMA = 0.6745
 
 @dataclass(frozen=True)
 class Tissue:
-    """Noise of tissue: ``sigma`` with the ``low`` and ``high`` tenth of its slices, and its correlation.
+    """The noise of one phase's tissue, in the units of its values.
 
-    ``blocks`` is how many overlapping blocks lay well above the noise.
+    Parameters
+    ----------
+    sigma : standard deviation of each part of a channel
+    low, high : range between the quietest and the noisiest tenth of the slices
+    lag1 : correlation of neighbouring rows and of neighbouring columns
+    blocks : how many overlapping blocks lay well above the noise
     """
 
     sigma: float
@@ -55,45 +65,50 @@ def tissue_noise(volume: npt.NDArray[Any], *, channels: int = 1) -> Tissue:
     slices = np.asarray(volume[::step], dtype=np.float64)
     if min(slices.shape[1:]) < cosines.BLOCK:
         return nothing
-    raw = _blocks(slices)
-    alive = (raw > 0).all(axis=(-2, -1))
+    raw = _overlapping(slices)
+    alive = (np.isfinite(raw) & (raw > 0)).all(axis=(-2, -1)) & (np.ptp(raw, axis=(-2, -1)) > 0)
     if not alive.any():
         return nothing
-    brightness = raw.mean(axis=(-2, -1))
-    middle = cosines.coefficients(raw[alive])[:, STRIDE, STRIDE]
+    brightness = np.where(alive, raw.mean(axis=(-2, -1)), 0.0)
+    middle = cosines.coefficients(raw[alive])[:, MIDDLE, MIDDLE]
     sigma = float(np.median(np.abs(middle))) / MAD_TO_SIGMA
     transform = stabiliser(channels)
     for _ in range(ROUNDS):
-        if not sigma > 1e-9 * float(brightness.max()):
+        if not sigma > LEAST_NOISE * float(np.median(brightness[alive])):
             return nothing
         bright = alive & (brightness > np.sqrt(SNR**2 + 2 * channels) * sigma)
         used = bright if np.count_nonzero(bright) >= FEWEST_BLOCKS else alive
-        found = cosines.coefficients(_blocks(transform.forward(slices, sigma).astype(np.float64))[used])
-        flat = _flattest(found)
-        fit = cosines.fitted(_power(found[flat]), NOISE)
+        stable = _overlapping(transform.forward(slices, sigma).astype(np.float64))
+        found, of_slice = cosines.coefficients(stable[used]), np.nonzero(used)[0]
+        flat = _flattest(found, of_slice)
+        fit = cosines.fitted(_mean_power(found[flat]), NOISE)
         factor = float(np.clip(np.sqrt(fit.variance), 1 / LARGEST_STEP, LARGEST_STEP))
-        low, high = _spread(found[flat], np.nonzero(used)[0][flat], fit)
+        low, high = _spread(found[flat], of_slice[flat], fit)
         sigma *= factor
         if abs(factor - 1) < SETTLED:
             break
     return Tissue(sigma, sigma * low, sigma * high, fit.lag1, blocks=int(np.count_nonzero(bright)))
 
 
-def _blocks(volume: Float) -> Float:
+def _overlapping(volume: Float) -> Float:
     """Overlapping blocks [slice, block row, block column, 8, 8]."""
     side = cosines.BLOCK
     windows = np.lib.stride_tricks.sliding_window_view(volume, (side, side), axis=(1, 2))
     return windows[:, ::STRIDE, ::STRIDE]
 
 
-def _flattest(found: Float) -> npt.NDArray[np.intp]:
-    """Which blocks have the least power in their low frequencies."""
+def _flattest(found: Float, of_slice: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Which blocks have the least power in their low frequencies, of every slice the same share."""
     texture = (found[:, TEXTURE] ** 2).mean(axis=1)
+    place = np.empty(len(texture))
+    for k in np.unique(of_slice):
+        here = np.flatnonzero(of_slice == k)
+        place[here[np.argsort(texture[here])]] = (np.arange(len(here)) + 0.5) / len(here)
     count = max(int(FLATTEST * len(texture)), min(FEWEST_BLOCKS, len(texture)))
-    return np.argsort(texture)[:count]
+    return np.argsort(place, kind="stable")[:count]
 
 
-def _power(found: Float) -> Float:
+def _mean_power(found: Float) -> Float:
     """Power of each coefficient over blocks, without its highest tenth: a block with an edge counts little."""
     kept = np.sort(found**2, axis=0)[: max(int(KEPT_SHARE * len(found)), 1)]
     return np.asarray(kept.mean(axis=0) / KEPT_MEAN)
@@ -105,7 +120,7 @@ def _spread(found: Float, of_slice: npt.NDArray[np.intp], fit: cosines.Fit) -> t
     for k in np.unique(of_slice):
         here = found[of_slice == k]
         if len(here) >= FEWEST_PER_SLICE:
-            levels.append(np.sqrt(np.mean(_power(here)[NOISE] / fit.expected[NOISE])))
+            levels.append(np.sqrt(np.mean(_mean_power(here)[NOISE] / fit.expected[NOISE])))
     if not levels:
         return 1.0, 1.0
     low, high = np.percentile(levels, [10, 90])

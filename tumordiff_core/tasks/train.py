@@ -17,8 +17,14 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "paper": {"width": 20, "levels": 3},
 }
 
-SHARES = ("made_up", "native", "resampled", "alone", "nearest", "uptake", "phases", "black_air")
-"""Fields of ``training/datasets.py:Mix``, named here so that the form needs no array library."""
+SHARES = {
+    "made_up": 0.2, "native": 0.2, "resampled": 0.35, "alone": 0.3, "nearest": 0.3, "uptake": 0.3, "phases": 0.1,
+    "black_air": 0.5,
+}  # fmt: skip
+"""``training/datasets.py:Mix``, told here once more so that the form needs no array library."""
+
+SHARED = (("native", "resampled"), ("alone", "nearest"))
+"""Pairs of shares of one whole."""
 
 
 class TrainParams(BaseModel):
@@ -68,12 +74,19 @@ class TrainParams(BaseModel):
                 raise ValueError(f"one of {', '.join(SHARES)}, not {name}")
             if not 0 <= value <= 1:
                 raise ValueError(f"a share of 0 to 1 for {name}, not {value:g}")
+        for first, second in SHARED:
+            if shares.get(first, SHARES[first]) + shares.get(second, SHARES[second]) > 1:
+                raise ValueError(f"{first} and {second} together at most 1")
+        if shares.get("phases", SHARES["phases"]) > shares.get("uptake", SHARES["uptake"]):
+            raise ValueError("phases at most uptake, for other phases are made by uptake")
         return shares
 
     @model_validator(mode="after")
     def _paper_is_as_it_was(self) -> Self:
         if self.preset == "paper" and (self.facts or self.self_supervised):
             raise ValueError("another preset: the paper's network is told no facts and learns from clean slices only")
+        if self.self_supervised and self.shares:
+            raise ValueError("no shares with self-supervised: it draws noisy slices as they are")
         return self
 
 

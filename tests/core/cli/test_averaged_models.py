@@ -11,11 +11,11 @@ from tumordiff_core import model_cards, paths
 from tumordiff_core.engine import weights
 
 
-def made(folder: Path, name: str, seed: int, arguments=tiny_model.ARGUMENTS) -> model_cards.Model:
+def made(folder: Path, name: str, seed: int, arguments=tiny_model.ARGUMENTS, **told) -> model_cards.Model:
     """A tiny model among the user's own, with weights of its own."""
     torch.manual_seed(seed)
     card = model_cards.read(tiny_model.make(folder, name)).card.model_dump(mode="json")
-    card |= {"architecture": {"family": tiny_model.FAMILY, "arguments": arguments}, "made_with": {"seed": seed}}
+    card |= {"architecture": {"family": tiny_model.FAMILY, "arguments": arguments}, "made_with": {"seed": seed}, **told}
     torch.manual_seed(seed)
     weights.save(folder / name, weights.build(tiny_model.FAMILY, arguments), card)
     return model_cards.install(folder / name)
@@ -53,8 +53,20 @@ def test_what_cannot_be_averaged_is_refused_in_a_sentence(tumordiff, two, given,
     assert not (paths.models() / "both").exists()
 
 
-def test_another_network_is_refused(tumordiff, two, tmp_path: Path) -> None:
-    made(tmp_path, "wider", 3, {"widths": [24, 24], "blocks": 1})
-    refused = tumordiff("models", "average", "first", "wider", "--name", "both", "--json")
+@pytest.mark.parametrize(
+    "told", [{"arguments": {"widths": [24, 24], "blocks": 1}}, {"sigma_data": 0.5}, {"joint_phases": True}]
+)
+def test_another_network_is_refused(tumordiff, two, tmp_path: Path, told) -> None:
+    made(tmp_path, "other", 3, **told)
+    refused = tumordiff("models", "average", "first", "other", "--name", "both", "--json")
     assert refused.record["code"] == "model.other_network"
     assert refused.code == 1
+
+
+def test_who_was_trained_on_by_one_is_judged_on_by_none(tumordiff, tmp_path: Path) -> None:
+    made(tmp_path, "a", 1, training_data={"patients": {"train": ["P1"], "test": ["P2", "P3"]}}, sigma_range=(0.01, 0.2))
+    made(tmp_path, "b", 2, training_data={"patients": {"train": ["P2"], "val": ["P3"]}}, sigma_range=(0.02, 0.3))
+    assert tumordiff("models", "average", "a", "b", "--name", "both").code == 0
+    card = model_cards.find("both").card
+    assert card.training_data["patients"] == {"train": ["P1", "P2"], "val": ["P3"], "test": []}
+    assert card.sigma_range == (0.02, 0.2)

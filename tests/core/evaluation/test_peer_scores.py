@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tumordiff_core.evaluation import denoise, references
+from tumordiff_core.evaluation import baselines, denoise, references
 from tumordiff_core.evaluation.peer_scores import PeerScores
 from tumordiff_core.progress import Progress
 
@@ -46,8 +46,16 @@ def test_another_slice_level_or_filter_is_run(tmp_path, ran, changes):
 
 
 @pytest.mark.parametrize("damage", [b"\xff\xfe", b"[1, 2]\n{}\nnull\n", b'["key", {"psnr": "high"}]\n', b'["half'])
-def test_a_damaged_file_costs_only_time(tmp_path, ran, damage):
+def test_a_damaged_file_costs_only_time_and_only_once(tmp_path, ran, damage):
     path = tmp_path / "scores.jsonl"
     path.write_bytes(damage)
-    assert run(path, ran, names=("tv+vst",))[0]["psnr_tissue"] > 0
+    for _ in range(3):
+        assert run(path, ran, names=("tv+vst",))[0]["psnr_tissue"] > 0
     assert ran == ["tv+vst"]
+
+
+def test_a_filter_of_another_strength_is_run(tmp_path, ran, monkeypatch):
+    run(tmp_path / "scores.jsonl", ran, names=("tv+vst",))
+    monkeypatch.setitem(baselines.FACTORS, "tv+vst", (baselines.total_variation, (0.5, 0.5, 0.5)))
+    run(tmp_path / "scores.jsonl", ran, names=("tv+vst",))
+    assert len(ran) == 2

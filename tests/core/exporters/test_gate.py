@@ -318,19 +318,19 @@ def test_noise_is_drawn_with_its_level_and_correlation(rho: tuple[float, float])
     assert (down, across) == (pytest.approx(rho[0], abs=0.03), pytest.approx(rho[1], abs=0.03))
 
 
+ASKED, NOTED = ("confirm", "export.edges_in_residual"), ("note", "export.edges_kept")
+
+
 @pytest.mark.parametrize(
-    ("correlation", "said"),
+    ("phases", "said"),
     [
-        (0.12, [("confirm", "export.edges_in_residual")]),
-        (-0.12, [("note", "export.edges_kept")]),
-        (-0.08, []),
-        (0.08, []),
+        ([0.02, 0.12], [ASKED]), ([0.02, -0.12], [NOTED]), ([-0.15, 0.12], [ASKED, NOTED]), ([-0.08, 0.08], []),
     ],
-)
+)  # fmt: skip
 def test_structure_taken_at_edges_is_asked_about_and_noise_left_there_is_noted(
-    correlation: float, said: list[tuple[str, str]]
+    phases: list[float], said: list[tuple[str, str]]
 ) -> None:
-    found = gate._residual({"residual_gradient": [0.02, correlation, -0.03]})
+    found = gate._residual({"residual_gradient": phases})
     assert [(one.level, one.code) for one in found] == said
 
 

@@ -22,6 +22,21 @@ def test_every_coefficient_of_white_noise_has_the_variance_of_a_pixel():
     assert measured() == pytest.approx(np.ones((8, 8)), rel=0.05)
 
 
+def test_white_noise_is_fitted_exactly():
+    found = cosines.fitted(np.full((8, 8), 4.0), HIGH)
+    assert found.variance == pytest.approx(4.0, rel=1e-6)
+    assert found.lag1 == (0.0, 0.0)
+
+
+def test_the_power_of_a_block_is_that_of_its_correlation_matrix():
+    correlation = np.fft.ifft2(fermi_spectrum(32, 32) ** 2).real
+    lag = np.subtract.outer(np.arange(8), np.arange(8)) % 32
+    apart = correlation[lag[:, :, None, None], lag[None, None]]
+    waves = cosines.WAVES
+    expected = np.einsum("ui,uj,vk,vl,ijkl->uv", waves, waves, waves, waves, apart, optimize=True)
+    assert cosines._block_power(correlation) == pytest.approx(expected)
+
+
 def test_the_transform_keeps_the_sum_of_squares():
     blocks = np.random.default_rng(1).standard_normal((5, 8, 8))
     assert (cosines.coefficients(blocks) ** 2).sum() == pytest.approx((blocks**2).sum())
@@ -31,8 +46,8 @@ def test_the_transform_keeps_the_sum_of_squares():
 @given(row=st.floats(0, 0.6), column=st.floats(0, 0.6), scale=st.floats(0.01, 100))
 def test_noise_is_known_by_its_high_frequencies_alone(row, column, scale):
     spectrum = gaussian_spectrum(32, 32, (row, column))
-    correlation = np.fft.ifft2(spectrum**2).real
-    found = cosines.fitted(scale * (cosines._power(correlation) + cosines.LEAST_SHARE), HIGH)
+    power = cosines._block_power(np.fft.ifft2(spectrum**2).real)
+    found = cosines.fitted(scale * (power + cosines.LEAST_SHARE) / (1 + cosines.LEAST_SHARE), HIGH)
     assert found.variance == pytest.approx(scale, rel=0.08)
     assert found.lag1 == pytest.approx((row, column), abs=0.03)
 

@@ -78,6 +78,36 @@ def test_a_floor_of_older_noise_in_the_air_does_not_raise_the_level():
     assert level.estimate(noisy).sigma == pytest.approx(in_tissue, rel=0.03)
 
 
+@pytest.mark.parametrize("noisiest", [1.3, 2.0])
+def test_noise_that_grows_from_slice_to_slice_is_read_over_all_of_them(noisiest):
+    sigmas = np.linspace(0.03, 0.03 * noisiest, 12)[:, None, None]
+    found = level.estimate(magnitude(dark_anatomy((12, 96, 96)), sigmas, np.random.default_rng(8)))
+    assert found.sigma == pytest.approx(np.sqrt(np.mean(sigmas**2)), rel=0.08)
+    assert found.low == pytest.approx(np.percentile(sigmas, 10), rel=0.10)
+    assert found.high == pytest.approx(np.percentile(sigmas, 90), rel=0.10)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_one_broken_pixel_does_not_silence_the_estimate(bad):
+    noisy = magnitude(dark_anatomy(), 0.05, np.random.default_rng(9)).astype(np.float64)
+    noisy[1, 40, 40] = bad
+    assert level.estimate(noisy).sigma == pytest.approx(0.05, rel=0.10)
+
+
+def test_a_constant_border_is_neither_air_nor_tissue():
+    noisy = magnitude(dark_anatomy(), 0.05, np.random.default_rng(10))
+    framed = np.pad(noisy, ((0, 0), (32, 32), (32, 32)), constant_values=1.0)
+    assert level.estimate(framed).sigma == pytest.approx(0.05, rel=0.10)
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e6, 1e30])
+def test_the_level_scales_with_the_values(scale):
+    noisy = magnitude(phantom(), 0.05, np.random.default_rng(11)).astype(np.float64)
+    found, scaled = level.estimate(noisy), level.estimate(scale * noisy)
+    assert scaled.sigma == pytest.approx(scale * found.sigma, rel=1e-6)
+    assert scaled.estimator == found.estimator
+
+
 @pytest.mark.parametrize("side", [1, 7, 9])
 def test_a_picture_too_small_to_tell_reads_zero_or_a_level_and_never_fails(side):
     found = level.estimate(np.full((1, side, side), 3.0) + np.random.default_rng(0).normal(0, 0.1, (1, side, side)))

@@ -33,10 +33,3 @@ def test_without_air_nothing_is_said() -> None:
 def test_rings_hold_the_mean_power_of_their_frequencies() -> None:
     power = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.fftfreq(256)[None, :])
     assert spectrum.radial(power, EDGES)[1:] == pytest.approx((EDGES[2:] + EDGES[1:-1]) / 2, abs=0.005)
-
-
-def test_dark_anatomy_gives_no_spectrum() -> None:
-    y, x = np.indices((192, 192))
-    dark = 0.75 - 0.6 * np.exp(-((y - 96) ** 2 + (x - 96) ** 2) / 6000)
-    noisy = magnitude(np.broadcast_to(dark, (8, 192, 192)), 0.05, np.random.default_rng(1))
-    assert spectrum.of_air(noisy) is None

@@ -107,10 +107,18 @@ def test_a_lesion_ends_in_the_neighbours():
     assert 0.2 < gone < 1
 
 
-def test_most_crops_with_uptake_show_a_small_lesion():
+def mean_area():
+    """Mean area, in pixels, of what takes up much in 256 crops."""
+    taken_up = uptake._uptake(torch.full((256, 7, 64, 64), 0.3), seeded(9))[:, 0].numpy()
+    areas = [np.bincount(ndimage.label(one > one.min() + 0.5)[0].ravel())[1:] for one in taken_up]
+    return float(np.concatenate(areas).mean())
+
+
+def test_small_lesions_are_a_share_of_all(monkeypatch):
     """A lesion of two pixels must be something a network has seen: it keeps what it knows."""
-    taken_up = uptake._uptake(torch.full((256, 7, 64, 64), 0.3), seeded(9))[:, 0]
-    around = torch.nn.functional.avg_pool2d(taken_up[:, None], 15, stride=1, padding=7, count_include_pad=False)[:, 0]
-    hot = (taken_up - around > 0.3).numpy()
-    sizes = [np.bincount(ndimage.label(one)[0].ravel())[1:] for one in hot]
-    assert np.mean([(size < 50).any() for size in sizes]) > 0.7
+    found = {}
+    for share in (0.0, 0.5, 1.0):
+        monkeypatch.setattr(uptake, "SMALL_SHARE", share)
+        found[share] = mean_area()
+    assert found[1.0] < 0.5 * found[0.0]
+    assert found[1.0] < found[0.5] < found[0.0]

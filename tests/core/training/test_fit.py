@@ -236,11 +236,16 @@ def test_shares_of_crops_are_those_of_the_mix_and_wrong_ones_are_refused():
 
     from tumordiff_core.tasks.train import SHARES
 
-    assert set(SHARES) == set(asdict(datasets.Mix()))
+    assert asdict(datasets.Mix()) == SHARES
     assert TrainParams(shares={"uptake": 0.5}).shares == {"uptake": 0.5}
-    for wrong, said in [({"lesions": 0.5}, "one of made_up"), ({"uptake": 2.0}, "a share of 0 to 1")]:
+    for wrong, said in [
+        ({"lesions": 0.5}, "one of made_up"), ({"uptake": 2.0}, "a share of 0 to 1"), ({"uptake": 0.05}, "phases at"),
+        ({"native": 0.8}, "native and resampled"), ({"alone": 0.6, "nearest": 0.5}, "alone and nearest"),
+    ]:  # fmt: skip
         with pytest.raises(ValidationError, match=said):
             TrainParams(shares=wrong)
+    with pytest.raises(ValidationError, match="no shares with self-supervised"):
+        TrainParams(shares={"uptake": 0.5}, self_supervised=True)
 
 
 def test_a_long_training_averages_over_a_share_of_its_steps():

@@ -133,12 +133,12 @@ def test_a_hundred_thousand_tags_are_searched_within_a_frame_or_few(qtbot: Any):
     model = Rows(strings.TAGS_COLUMNS, cell, text, colour)
     model.add(many_tags(100_000))
     began = time.thread_time()
-    lowered = [[str(cell).lower() for cell in row] for row in many_tags(100_000)]
+    [[str(cell).lower() for cell in row] for row in many_tags(100_000)]
     once = time.thread_time() - began
     began = time.thread_time()
     for query in ("k", "ke", "keyword9999", "keyword99999"):
         model.search(query)
-    assert model.rowCount() == 1 < len(lowered)
+    assert model.rowCount() == 1
     assert time.thread_time() - began < 4 * once  # a look at every cell again would take as long each time
 
 
@@ -158,7 +158,7 @@ def test_a_hundred_thousand_tags_come_in_without_holding_the_window(qtbot: Any, 
     assert viewer.model.rowCount() > 0
     qtbot.waitUntil(lambda: viewer.model.rowCount() == 100_000, timeout=200_000)
     timer.stop()
-    assert max(b - a for a, b in itertools.pairwise(beats)) < (beats[-1] - beats[0]) / 2
+    assert max(b - a for a, b in itertools.pairwise(beats)) < (beats[-1] - beats[0]) / 3
     assert not file.exists()
 
 
