@@ -379,7 +379,7 @@ def install_model(name: str, *, family: str = "edm-unet", evaluated: bool = True
     return folder
 
 
-def make_result(folder: Path, series_uid: str = "1.2.1.1.1", *, model: str = "small-2", samples: int = 0,
+def make_result(folder: Path, series_uid: str = "1.2.1.1.1", *, model: str = "small-3", samples: int = 0,
                 findings: list[dict[str, Any]] | None = None, doubt: list[dict[str, Any]] | None = None,
                 **params: Any) -> Path:  # fmt: skip
     """A denoised result of a made-up dynamic series."""
@@ -414,7 +414,7 @@ def make_stress(folder: Path) -> Path:
     ]
     figures = {"stress": {"cells": [], "curve": curve, "lesions": 120, "note": "One series: not a bound."}}
     result_folder.finish(folder, result_folder.Record(
-        kind="evaluation", provenance="derived", title="Stress test", model={"name": "small-2"}, figures=figures,
+        kind="evaluation", provenance="derived", title="Stress test", model={"name": "small-3"}, figures=figures,
     ))  # fmt: skip
     return folder
 

@@ -20,14 +20,14 @@ RICIAN = protocol.KINDS["rician"]
 LEVELS = (0.03, 0.05, 0.10, 0.15)
 
 
-@pytest.fixture(scope="module", params=["small-2", "paper-1"])
+@pytest.fixture(scope="module", params=["small-3", "paper-1"])
 def model(request):
     return weights.load(model_cards.find(request.param))
 
 
 @pytest.fixture(scope="module")
 def ours():
-    return weights.load(model_cards.find("small-2"))
+    return weights.load(model_cards.find("small-3"))
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_enhancement_inside_the_lesion_does_not_move(ours):
 
 
 def test_the_mean_over_mirror_images_is_the_same_for_a_mirrored_slice():
-    model = replace(weights.load(model_cards.find("small-2")), mirrors=4)
+    model = replace(weights.load(model_cards.find("small-3")), mirrors=4)
     stack = np.random.default_rng(4).random((3, 48, 64)).astype(np.float32)
     noise = denoise.NoiseLevel(0.1, (0.5, 0.2))
 

@@ -30,7 +30,7 @@ def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_pixel_is_explained_by_its_filter_its_slices_and_what_the_network_looked_at(request_of: Any):
-    found = preview.handle(request_of("explain", model="small-2", row=ROW, column=COLUMN, features=True))
+    found = preview.handle(request_of("explain", model="small-3", row=ROW, column=COLUMN, features=True))
     weights = np.load(found["npy"])
     assert weights.shape == (5, 31, 31)
     assert found["names"] == ["this slice", "slice -1", "slice +1", "slice -2", "slice +2"]
@@ -62,11 +62,11 @@ def test_the_papers_network_is_explained_through_its_stabilisation(request_of: A
 
 def test_a_pixel_outside_the_slice_is_refused(request_of: Any):
     with pytest.raises(InputError) as caught:
-        preview.handle(request_of("explain", model="small-2", row=40, column=3))
+        preview.handle(request_of("explain", model="small-3", row=40, column=3))
     assert caught.value.code == "denoise.no_pixel"
 
 
-@pytest.mark.parametrize("model", ["small-2", "paper-1"])
+@pytest.mark.parametrize("model", ["small-3", "paper-1"])
 def test_a_reverse_chain_says_what_each_step_changed_and_a_forward_one_says_nothing(request_of: Any, model: str):
     found = preview.handle(request_of("chain", model=model, steps=4))
     images = np.load(found["npy"])
