@@ -239,6 +239,8 @@ def derivation_text(record: Record, options: Options) -> str:
         f"noise SD per phase {sigma} ({noise.get('estimator', 'given')});",
         f"strength {record.params.get('strength', 1)}; seed {record.seed}.",
     ]
+    if record.params.get("mirrors", 1) > 1:
+        parts.insert(-1, f"mean over {record.params['mirrors']} mirror images;")
     before, after = figures.get("ftv_before_cc"), figures.get("ftv_after_cc")
     if before is not None and after is not None:
         parts.append(f"Tumor volume (FTV, {figures.get('rule', 'assumed')} rule) {before:.2f} cc, now {after:.2f} cc.")

@@ -80,11 +80,17 @@ def test_same_input_gives_the_same_header_and_the_source_is_not_touched() -> Non
     assert data == before
 
 
+def test_a_mean_over_mirror_images_is_told_of() -> None:
+    found = header(source(), record(params={"strength": 1.0, "mirrors": 4}))
+    assert "mean over 4 mirror images; strength 1.0" in found.DerivationDescription
+    assert "mirror" not in header(source()).DerivationDescription
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        {"seed": 8}, {"params": {"strength": 0.5}}, {"noise": {"sigma": [3.0, 3.0]}},
-        {"created": "2026-02-01T00:00:00+00:00"},
+        {"seed": 8}, {"params": {"strength": 0.5}}, {"params": {"strength": 1.0, "mirrors": 2}},
+        {"noise": {"sigma": [3.0, 3.0]}}, {"created": "2026-02-01T00:00:00+00:00"},
     ],
 )  # fmt: skip
 def test_another_result_gets_other_uids(change: dict[str, Any]) -> None:
