@@ -76,8 +76,7 @@ def estimate(values: npt.NDArray[Any]) -> Level:
     for air and read up to half too high.
     """
     volume = np.asarray(values, dtype=np.float64)
-    finite = volume[np.isfinite(volume)]
-    peak = float(finite.max()) if finite.size else 0.0
+    peak = float(np.max(volume, where=np.isfinite(volume), initial=0.0))
     if peak <= 0:
         return Level(0.0, 0.0, 0.0, 1, (0.0, 0.0), "tissue")
     found = _estimate(volume / peak)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from tumordiff_core.noise import cosines
 from tumordiff_core.noise.stabilise import stabiliser
@@ -32,8 +32,8 @@ LEAST_NOISE = 1e-9
 """Less noise than this share of the typical signal is rounding."""
 
 KEPT_SHARE = 0.9
-KEPT_END = stats.norm.ppf((1 + KEPT_SHARE) / 2)
-KEPT_MEAN = 1 - 2 * KEPT_END * stats.norm.pdf(KEPT_END) / KEPT_SHARE
+KEPT_END = float(special.ndtri((1 + KEPT_SHARE) / 2))
+KEPT_MEAN = 1 - 2 * KEPT_END * np.exp(-(KEPT_END**2) / 2) / np.sqrt(2 * np.pi) / KEPT_SHARE
 """Mean of the lowest nine tenths of squared standard normal values."""
 
 MAD_TO_SIGMA = 0.6745
