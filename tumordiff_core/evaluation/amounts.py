@@ -21,7 +21,8 @@ from tumordiff_core.evaluation import denoise, metrics
 from tumordiff_core.evaluation.references import Reference
 from tumordiff_core.progress import Progress
 from tumordiff_core.training import fit
-from tumordiff_core.training.datasets import Mix, Stack
+from tumordiff_core.training.datasets import Stack
+from tumordiff_core.training.mix import Mix
 from tumordiff_core.training.module import CONDITION, SIGMA_DATA
 
 FACTS = "patient and acquisition"

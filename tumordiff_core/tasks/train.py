@@ -1,5 +1,6 @@
 """The job ``train``: a denoiser from a pack of slices or a cohort with truth, left as a model folder."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.plugins.specs import Task
+from tumordiff_core.training.mix import Mix
 
 if TYPE_CHECKING:
     from tumordiff_core.jobs.worker import Job
@@ -17,12 +19,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "paper": {"width": 20, "levels": 3},
 }
 
-SHARES = {
-    "made_up": 0.2, "native": 0.2, "resampled": 0.35, "alone": 0.3, "nearest": 0.3, "uptake": 0.3, "phases": 0.1,
-    "black_air": 0.5,
-}  # fmt: skip
-"""``training/datasets.py:Mix``, told here once more so that the form needs no array library."""
-
+SHARES: dict[str, float] = asdict(Mix())
 SHARED = (("native", "resampled"), ("alone", "nearest"))
 """Pairs of shares of one whole."""
 
@@ -137,7 +134,6 @@ def _plan(params: TrainParams) -> "Plan":
     from tumordiff_core import model_cards
     from tumordiff_core.engine.known_facts import LENGTH
     from tumordiff_core.errors import ModelError
-    from tumordiff_core.training.datasets import Mix
     from tumordiff_core.training.fit import Plan
     from tumordiff_core.training.module import CONDITION, Recipe
 

@@ -17,7 +17,8 @@ from tumordiff_core.engine import context, known_facts
 from tumordiff_core.errors import InputError
 from tumordiff_core.training import uptake
 from tumordiff_core.training.chance import Chance
-from tumordiff_core.training.datasets import Mix, Stack, is_beside, neighbours_kept
+from tumordiff_core.training.datasets import Stack, is_beside, neighbours_kept
+from tumordiff_core.training.mix import Mix
 
 LARGEST_BANK = 200_000_000
 """Source pixels kept at once (about 12 bytes each); of more data, other stacks are read at each ``renew``."""

@@ -20,6 +20,7 @@ from tumordiff_core import files
 from tumordiff_core.engine import context
 from tumordiff_core.errors import InputError
 from tumordiff_core.training import made_up
+from tumordiff_core.training.mix import Mix
 from tumordiff_core.training.split import Part, split
 
 Float = npt.NDArray[np.float32]
@@ -206,31 +207,6 @@ def read_data(path: Path) -> list[Stack]:
 def fingerprint(path: Path) -> str:
     """SHA-256 of a pack, or the folder's name for a cohort."""
     return files.sha256(path) if path.is_file() else path.name
-
-
-@dataclass(frozen=True)
-class Mix:
-    """How crops are drawn, as shares of all crops.
-
-    Parameters
-    ----------
-    made_up : from noise-free made-up anatomy
-    native : real slices at their own pixels instead of 2x2 means
-    resampled : at another pixel size
-    alone, nearest : without any neighbour, with the two nearest at most; the rest may have all
-    uptake : with lesions and tissue that brighten
-    phases : with one or two other phases of such uptake, a little shifted
-    black_air : with the air set to zero, where it can be told from tissue
-    """
-
-    made_up: float = 0.2
-    native: float = 0.2
-    resampled: float = 0.35
-    alone: float = 0.3
-    nearest: float = 0.3
-    uptake: float = 0.3
-    phases: float = 0.1
-    black_air: float = 0.5
 
 
 def neighbours_kept(mix: Mix, count: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:

@@ -32,7 +32,8 @@ from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.progress import Progress
 from tumordiff_core.training import self_supervised
 from tumordiff_core.training.bank import Bank
-from tumordiff_core.training.datasets import Mix, Stack, block_mean, is_beside, made_up_stacks
+from tumordiff_core.training.datasets import Stack, block_mean, is_beside, made_up_stacks
+from tumordiff_core.training.mix import Mix
 from tumordiff_core.training.module import Batch, DenoiserModule, NoisyBatches, Recipe
 
 VALIDATION_LEVELS = (0.05, 0.10, 0.15)

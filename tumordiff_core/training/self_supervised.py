@@ -17,7 +17,8 @@ from tumordiff_core.noise import level
 from tumordiff_core.training.augment import Noisy, gaussian, spectra_of_lag1
 from tumordiff_core.training.bank import Crops
 from tumordiff_core.training.chance import Chance
-from tumordiff_core.training.datasets import Mix, Stack
+from tumordiff_core.training.datasets import Stack
+from tumordiff_core.training.mix import Mix
 
 SHARES = (0.4, 1.2)
 """Range of a: the input holds sqrt(1 + a^2) of the slice's own noise, the target sqrt(1 + 1 / a^2)."""

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from tumordiff_core.engine import context
 from tumordiff_core.training.chance import Chance
-from tumordiff_core.training.datasets import Mix
+from tumordiff_core.training.mix import Mix
 
 LESIONS = 5
 SMALL_SHARE = 0.5

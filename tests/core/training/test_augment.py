@@ -6,8 +6,9 @@ import torch
 from scipy import ndimage
 
 from tumordiff_core.noise.correlation import lag1
-from tumordiff_core.training import augment, datasets, uptake
+from tumordiff_core.training import augment, uptake
 from tumordiff_core.training.chance import seeded
+from tumordiff_core.training.mix import Mix
 
 
 def flat(count, size=32, value=0.5, images=1):
@@ -82,7 +83,7 @@ def test_half_of_the_crops_hear_a_wrong_level_and_none_hears_a_biased_one():
 
 
 def with_uptake(count=64, phases=1.0):
-    mix = datasets.Mix(uptake=1.0, phases=phases)
+    mix = Mix(uptake=1.0, phases=phases)
     present = np.zeros((count, 8), dtype=bool)
     images = torch.nn.functional.pad(flat(count, 48, 0.3, images=7), (0, 0, 0, 0, 0, 2))
     return uptake.added(images, present, mix, seeded(8)), present

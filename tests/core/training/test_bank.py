@@ -10,8 +10,9 @@ from tumordiff_core.errors import InputError
 from tumordiff_core.noise.correlation import lag1
 from tumordiff_core.training import bank, datasets
 from tumordiff_core.training.chance import seeded
+from tumordiff_core.training.mix import Mix
 
-PLAIN = datasets.Mix(made_up=0, native=0, resampled=0, uptake=0, phases=0, black_air=0)
+PLAIN = Mix(made_up=0, native=0, resampled=0, uptake=0, phases=0, black_air=0)
 
 
 def stack(images, noise=0.005, patient="A"):
@@ -35,7 +36,7 @@ def drawn(stacks, mix, count=60, size=32, seed=0, **more):
 def test_crops_are_scaled_and_know_what_lies_beside_them(tmp_path):
     stacks = datasets.read_data(pack(tmp_path / "pack.npz", side=160))
     made_up = datasets.made_up_stacks(1, 0, side=48, slices=5)
-    crops = drawn(stacks, datasets.Mix(phases=0.2), count=200, made_up=made_up)
+    crops = drawn(stacks, Mix(phases=0.2), count=200, made_up=made_up)
     images = crops.images.numpy()
     assert images.shape == (200, context.IMAGES, 32, 32)
     assert 0.2 < images[:, 0].max() <= 1.5
@@ -45,9 +46,9 @@ def test_crops_are_scaled_and_know_what_lies_beside_them(tmp_path):
 
 
 def test_one_seed_draws_the_same_crops(smooth):
-    first, second = (drawn([smooth], datasets.Mix(made_up=0)) for _ in range(2))
+    first, second = (drawn([smooth], Mix(made_up=0)) for _ in range(2))
     assert torch.equal(first.images, second.images)
-    assert not torch.equal(first.images, drawn([smooth], datasets.Mix(made_up=0), seed=1).images)
+    assert not torch.equal(first.images, drawn([smooth], Mix(made_up=0), seed=1).images)
 
 
 def test_neighbours_are_the_slices_beside_in_the_same_window(smooth):
@@ -88,7 +89,7 @@ def test_a_slice_smaller_than_the_crop_is_mirrored():
 
 
 def test_other_pixel_sizes_change_with_every_renewal(smooth):
-    kept = bank.Bank([smooth], size=32, mix=datasets.Mix(made_up=0, native=0, resampled=1, uptake=0, black_air=0))
+    kept = bank.Bank([smooth], size=32, mix=Mix(made_up=0, native=0, resampled=1, uptake=0, black_air=0))
     steps, widths = set(), set()
     chance = seeded(3)
     for _ in range(4):
@@ -123,7 +124,7 @@ def test_the_correlation_of_a_turned_crop_is_turned():
     rng = np.random.default_rng(0)
     lines = np.repeat(rng.random((1, 200, 200)), 2, axis=2)[:, :, :200].astype(np.float32)
     known = type(stack(lines))(**{**vars(stack(lines)), "lag1": (0.0, 0.6)})
-    mix = datasets.Mix(made_up=0, native=1, resampled=0, uptake=0, phases=0, black_air=0)
+    mix = Mix(made_up=0, native=1, resampled=0, uptake=0, phases=0, black_air=0)
     crops = drawn([known], mix, count=40, size=64)
     for image, told in zip(crops.images[:, 0].numpy(), crops.lag1, strict=True):
         down, across = lag1(image)
@@ -134,7 +135,7 @@ def test_air_is_made_black_and_tissue_is_not():
     rng = np.random.default_rng(0)
     image = np.hypot(rng.normal(0, 2, (1, 200, 200)), rng.normal(0, 2, (1, 200, 200)))
     image[:, 60:140, 60:140] += 100
-    mix = datasets.Mix(made_up=0, native=1, resampled=0, uptake=0, black_air=1)
+    mix = Mix(made_up=0, native=1, resampled=0, uptake=0, black_air=1)
     images = drawn([stack(image.astype(np.float32), noise=0.019)], mix, count=40, size=96).images[:, 0]
     tissue = images > 0.4 * images.amax(dim=(1, 2), keepdim=True)
     assert tissue.float().mean() > 0.1

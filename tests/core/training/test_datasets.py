@@ -5,6 +5,7 @@ import pytest
 
 from tumordiff_core.errors import InputError
 from tumordiff_core.training import datasets, split
+from tumordiff_core.training.mix import Mix
 
 
 def pack(path, patients=("A", "B", "C"), slices=4, side=48):
@@ -101,7 +102,7 @@ def test_block_means_keep_the_mean_and_halve_white_noise():
 
 
 def test_neighbours_are_shown_to_some_crops_and_reach_three_slices():
-    kept = datasets.neighbours_kept(datasets.Mix(alone=0.3, nearest=0.3), 4000, np.random.default_rng(0))
+    kept = datasets.neighbours_kept(Mix(alone=0.3, nearest=0.3), 4000, np.random.default_rng(0))
     count = kept.sum(axis=1)
     assert (count == 0).mean() == pytest.approx(0.3, abs=0.03)
     assert {0, 1, 2, 3, 4, 5, 6} == set(count)
