@@ -44,11 +44,14 @@ class Fit:
     variance : of a pixel, low frequencies included
     lag1 : correlation of neighbouring rows and of neighbouring columns
     expected : float64 [8, 8], the model's power of every coefficient
+    cuts : acquired share of Nyquist's frequency along rows' index and columns' index, None where the noise was not
+        zero-filled
     """
 
     variance: float
     lag1: tuple[float, float]
     expected: Float
+    cuts: tuple[float, float] | None
 
 
 def coefficients(blocks: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -68,7 +71,14 @@ def fitted(power: Float, used: npt.NDArray[np.bool_], *, squared: bool = False) 
     scale = (found / shapes).mean(axis=1)
     best = int(np.argmin(np.log(scale[:, None] * shapes).mean(axis=1)))
     variance = float(scale[best])
-    return Fit(variance, (float(lag1[best, 0]), float(lag1[best, 1])), variance * models[best])
+    row, column = (float(value) for value in lag1[best])
+    return Fit(variance, (row, column), variance * models[best], _cuts(best, len(models)))
+
+
+def _cuts(model: int, count: int) -> tuple[float, float] | None:
+    """Of the zero-filled models, which are the last ones, the cuts."""
+    place = model - (count - len(CUTS) ** 2)
+    return None if place < 0 else (float(CUTS[place // len(CUTS)]), float(CUTS[place % len(CUTS)]))
 
 
 @cache

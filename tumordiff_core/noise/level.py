@@ -72,8 +72,9 @@ def estimate(values: npt.NDArray[Any]) -> Level:
 
     Air and tissue both read too much where they are wrong (dark anatomy, a floor of older noise; texture), so the
     smaller level is taken. Where the noise is coloured, clean air is believed unless much tissue is much quieter:
-    tissue knows only the end of such a spectrum. A picture that is nowhere brighter than twice its noise may be taken
-    for air and read up to half too high.
+    tissue knows only the end of such a spectrum. Texture raises the correlation that tissue shows and ghosts the one
+    that air shows, so with tissue enough each axis has the smaller one. A picture that is nowhere brighter than twice
+    its noise may be taken for air and read up to half too high.
     """
     volume = np.asarray(values, dtype=np.float64)
     peak = float(np.max(volume, where=np.isfinite(volume), initial=0.0))
@@ -98,7 +99,8 @@ def _estimate(volume: Float) -> Level:
     believed = OVERRULED if clean and not white else 1.0
     if read.blocks >= needed and 0 < read.sigma < believed * level.sigma:
         return Level(read.sigma, read.low, read.high, channels, (row, column), "tissue")
-    return level if clean or not white else replace(level, lag1=(row, column))
+    told = read.blocks >= needed if clean else white
+    return replace(level, lag1=(row, column)) if told else level
 
 
 def air_level(volume: Float) -> Level | None:

@@ -1,4 +1,4 @@
-"""How noise is spread over spatial frequencies: a Fermi-filtered acquisition, fitted to the air around the breast.
+"""How noise is spread over spatial frequencies: a Fermi-filtered acquisition, fitted to air or to flat tissue.
 
 Two lag-1 correlations say how near neighbours hang together, not where the noise ends; magnitudes of air say both. Of
 complex noise with correlation rho, magnitudes correlate by about 0.93 rho^2 + 0.07 rho^4 (one channel, to 0.01).
@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, optimize
 
-from tumordiff_core.noise.correlation import fermi_spectrum
+from tumordiff_core.noise.correlation import FERMI_EDGE, FERMI_WIDTH, fermi_spectrum, lag1_of_spectrum
 from tumordiff_core.noise.cosines import BLOCK
-from tumordiff_core.noise.level import air_blocks, air_level
+from tumordiff_core.noise.level import Level, air_blocks, air_level
+from tumordiff_core.noise.tissue import tissue_noise
 
 Float = npt.NDArray[np.float64]
 
@@ -24,6 +25,9 @@ LOCAL_PIXELS = 12.0
 MOST_SLICES = 12
 FEWEST_PIXELS = 20_000
 FIT_SIDE = 32
+AGREES = 0.05
+"""Difference of lag-1 correlations up to which a spectrum is that of the measured noise."""
+
 MOST_MISS = 0.03
 """Root mean square difference of correlations above which the fit says nothing."""
 
@@ -41,6 +45,30 @@ class Spectrum:
         return fermi_spectrum(
             rows, columns, row_cut=self.row_cut, column_cut=self.column_cut, edge=1.0, width=self.width
         )
+
+    @property
+    def lag1(self) -> tuple[float, float]:
+        """Correlation of neighbouring rows and of neighbouring columns."""
+        return lag1_of_spectrum(self.amplitude(FIT_SIDE, FIT_SIDE))
+
+    def agrees(self, lag1: tuple[float, float]) -> bool:
+        """Whether its correlations are the measured ones."""
+        return all(abs(mine - measured) <= AGREES for mine, measured in zip(self.lag1, lag1, strict=True))
+
+
+def of_phase(values: npt.NDArray[Any], level: Level) -> Spectrum | None:
+    """The noise spectrum of a phase [slice, row, column] of measured level: of its air where it agrees, else of tissue.
+
+    None where neither is zero-filled noise of the measured correlation.
+    """
+    air = of_air(values)
+    if air is not None and air.agrees(level.lag1):
+        return air
+    cuts = tissue_noise(values, channels=level.channels).cuts
+    if cuts is None:
+        return None
+    found = Spectrum(FERMI_EDGE * cuts[0], FERMI_EDGE * cuts[1], FERMI_WIDTH / FERMI_EDGE)
+    return found if found.agrees(level.lag1) else None
 
 
 def of_air(values: npt.NDArray[Any]) -> Spectrum | None:

@@ -49,6 +49,7 @@ class Tissue:
     low, high : range between the quietest and the noisiest tenth of the slices
     lag1 : correlation of neighbouring rows and of neighbouring columns
     blocks : how many overlapping blocks lay well above the noise
+    cuts : see ``cosines.Fit``
     """
 
     sigma: float
@@ -56,11 +57,12 @@ class Tissue:
     high: float
     lag1: tuple[float, float]
     blocks: int
+    cuts: tuple[float, float] | None
 
 
 def tissue_noise(volume: npt.NDArray[Any], *, channels: int = 1) -> Tissue:
     """The noise of the tissue of one phase [slice, row, column]; sigma 0 when nothing can be measured."""
-    nothing = Tissue(0.0, 0.0, 0.0, (0.0, 0.0), blocks=0)
+    nothing = Tissue(0.0, 0.0, 0.0, (0.0, 0.0), blocks=0, cuts=None)
     step = max(-(-len(volume) // MOST_SLICES), 1)
     slices = np.asarray(volume[::step], dtype=np.float64)
     if min(slices.shape[1:]) < cosines.BLOCK:
@@ -87,7 +89,7 @@ def tissue_noise(volume: npt.NDArray[Any], *, channels: int = 1) -> Tissue:
         sigma *= factor
         if abs(factor - 1) < SETTLED:
             break
-    return Tissue(sigma, sigma * low, sigma * high, fit.lag1, blocks=int(np.count_nonzero(bright)))
+    return Tissue(sigma, sigma * low, sigma * high, fit.lag1, int(np.count_nonzero(bright)), fit.cuts)
 
 
 def _overlapping(volume: Float) -> Float:

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from tumordiff_core.noise import spectrum
+from tumordiff_core.noise import level, spectrum
 from tumordiff_core.noise.add import magnitude
 from tumordiff_core.noise.spectrum import Spectrum
 
@@ -23,6 +24,32 @@ def test_the_spectrum_of_air_is_read_within_a_decibel(made: Spectrum, channels: 
     assert found is not None
     powers = [spectrum.radial(one.amplitude(192, 192) ** 2, EDGES)[:7] for one in (made, found)]
     assert np.abs(10 * np.log10(powers[1] / powers[0])).max() < 1
+
+
+def ghosted(true: Spectrum) -> np.ndarray:
+    """A bright body in noise of a known spectrum; in its air lies a smooth ghost as bright as the noise."""
+    rng = np.random.default_rng(3)
+    ghost = np.abs(ndimage.gaussian_filter(rng.standard_normal((8, 192, 192)), (0, 1.5, 1.5)))
+    clean = phantom() + np.where(phantom() == 0, 0.02 * ghost / np.sqrt(np.mean(ghost**2)), 0)
+    return magnitude(clean, 0.02, rng, 2, true.amplitude(192, 192))
+
+
+def test_ghosts_in_air_do_not_pass_for_correlated_noise() -> None:
+    made = Spectrum(0.8, 0.95, 0.07)
+    values = ghosted(made)
+    alone, found = level.air_level(values), level.estimate(values)
+    assert alone is not None
+    assert alone.lag1[0] - made.lag1[0] > 0.08
+    assert found.lag1 == pytest.approx(made.lag1, abs=0.05)
+    told = spectrum.of_phase(values, found)
+    assert told is not None
+    powers = [spectrum.radial(one.amplitude(192, 192) ** 2, EDGES)[:7] for one in (made, told)]
+    assert np.abs(10 * np.log10(powers[1] / powers[0])).max() < 1.2
+
+
+def test_where_air_is_clean_its_spectrum_is_that_of_the_phase() -> None:
+    noisy = magnitude(phantom(), 0.02, np.random.default_rng(0), 1, Spectrum(0.75, 1.0, 0.08).amplitude(192, 192))
+    assert spectrum.of_phase(noisy, level.estimate(noisy)) == spectrum.of_air(noisy) is not None
 
 
 def test_without_air_nothing_is_said() -> None:
