@@ -110,6 +110,10 @@ def denoise(
     ] = None,
     strength: Annotated[float, typer.Option(metavar="W", min=0, max=1, help="1: posterior mean, 0: INPUT.")] = 1.0,
     mirrors: Annotated[int, typer.Option(metavar="1|2|4", help="Mean over mirror images: better, slower.")] = 1,
+    local_means: Annotated[
+        float | None,
+        typer.Option(metavar="G", min=0, max=1, help="What local averages lost, given back; default: 0.7 of phases."),
+    ] = None,
     samples: Annotated[int, typer.Option(metavar="K", min=0, max=64, help="Posterior samples for the doubt map.")] = 0,
     uncertainty: Annotated[bool, typer.Option(help="Say how sure every pixel is.")] = True,
     alarms: Annotated[bool, typer.Option(help="Look for structure in what was taken away.")] = True,
@@ -126,8 +130,9 @@ def denoise(
     _require_free(out)
     values = {
         "input": source if from_catalogue else _whole(source), "out": _whole(out), "model": model, "sigma": sigma,
-        "strength": strength, "mirrors": mirrors, "samples": samples, "uncertainty": uncertainty, "alarms": alarms,
-        "explanation": explanation, "seed": seed, "series": series, "yes": yes,
+        "strength": strength, "mirrors": mirrors, "local_means": local_means, "samples": samples,
+        "uncertainty": uncertainty, "alarms": alarms, "explanation": explanation, "seed": seed, "series": series,
+        "yes": yes,
     }  # fmt: skip
     finish(do("denoise", values, seed=seed, as_json=as_json))
 
@@ -277,6 +282,10 @@ def evaluate(
     mirrors: Annotated[
         list[int] | None, typer.Option(metavar="2|4", help="Models also as the mean over so many mirror images.")
     ] = None,
+    local_means: Annotated[
+        float | None,
+        typer.Option(metavar="G", min=0, max=1, help="What local averages lost, given back; default: as denoise does."),
+    ] = None,
     into_cards: Annotated[bool, typer.Option("--into-cards", help="Write the figures into the models' cards.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -295,6 +304,7 @@ def evaluate(
         "sets": sets or None, "kinds": kind or None, "baselines": baseline or None, "against": against,
         "repeat": (repeat if repeat.startswith(SERIES_PREFIX) else _whole(repeat)) or None, "studies": study or None,
         "into_cards": into_cards or None, "strengths": strength or None, "mirrors": mirrors or None,
+        "local_means": local_means,
     }  # fmt: skip
     finish(do("evaluate", values, as_json=as_json))
 

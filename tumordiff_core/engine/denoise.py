@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tumordiff_core.engine import context, ddpm, precision, precondition, samplers, schedules
+from tumordiff_core.engine import context, ddpm, local_means, precision, precondition, samplers, schedules
 from tumordiff_core.errors import ModelError, TumorDiffError
 from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.progress import Progress
@@ -49,7 +49,8 @@ class LoadedModel:
     """A network ready for inference and what its card says about its use.
 
     ``facts`` is what is known of patient and acquisition (``known_facts.encoded``), empty where a network takes none.
-    ``mirrors`` is how many mirror images its answer is the mean over: 1, 2 or 4.
+    ``mirrors`` is how many mirror images its answer is the mean over: 1, 2 or 4; ``local_means`` is how much of what
+    local averages lost or gained is given back (``local_means.py``).
     """
 
     name: str
@@ -62,6 +63,7 @@ class LoadedModel:
     joint_phases: bool = False
     facts: tuple[float, ...] = ()
     mirrors: int = 1
+    local_means: float = 0.0
 
 
 MIRRORS = ((), (-2, -1), (-1,), (-2,))
@@ -91,7 +93,7 @@ def condition_of(
 
 
 def posterior_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel) -> Tensor:
-    """E[x | y] of the centre slices, the default output.
+    """E[x | y] of the centre slices, the default output; with the model's share of local means given back.
 
     Parameters
     ----------
@@ -106,7 +108,10 @@ def posterior_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: N
         _mean(model, images.flip(axes), present, noise).flip(axes) if axes else _mean(model, images, present, noise)
         for axes in MIRRORS[: model.mirrors]
     ]
-    return found[0] if len(found) == 1 else torch.stack(found).mean(dim=0)
+    mean = found[0] if len(found) == 1 else torch.stack(found).mean(dim=0)
+    if model.local_means <= 0:
+        return mean
+    return local_means.given_back(images[:, :1], mean, noise.sigma, noise.channels, model.local_means)
 
 
 def _mean(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from tumordiff_core.engine import local_means
 from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, posterior_mean, seen
 from tumordiff_core.noise.correlation import gaussian_spectrum
 from tumordiff_core.noise.spectrum import radial
@@ -91,7 +92,9 @@ def doubt(
     """Posterior deviation, trace and the residual's expected look for some slices, from ``probes`` evaluations more.
 
     A probe z has the covariance C of the noise, so E[z (J z)^T] = C J^T, and the residual of a posterior mean has
-    E[r r^T] = C - J C: its power and lag-1 follow from z against z - J z.
+    E[r r^T] = C - J C: its power and lag-1 follow from z against z - J z. Where G of its residual is given back
+    (``local_means.py``), the residual is (1 - G) of that, so (1 - G) z is held against z - J z, with J of the whole
+    answer; the error is then J C less G z against z - J z.
 
     Parameters
     ----------
@@ -110,10 +113,12 @@ def doubt(
     for _ in range(probes):
         probe = probe_of(noise, centre.shape, generator, amplitude).to(centre.device)
         seen = directional(mean, centre, known, probe, noise.sigma)
-        z, jz = probe[:, 0].cpu().numpy(), seen[:, 0].cpu().numpy()
-        covariance += z * jz
-        moments += _moments(z, z - jz, inside)
-        spectrum += ring_power(z, z - jz, window)
+        back = model.local_means * local_means.averaged(probe)
+        z, jz, gz = (field[:, 0].cpu().numpy() for field in (probe, seen, back))
+        error = z * jz - gz * (z - jz)
+        covariance += error
+        moments += _moments(error, z - gz, z - jz, inside)
+        spectrum += ring_power(z - gz, z - jz, window)
         progress.check()
     trace, power, rows, columns = (moments / probes).T
     smooth = ndimage.gaussian_filter(covariance / probes, (0, SMOOTHING_PIXELS, SMOOTHING_PIXELS))
@@ -187,14 +192,14 @@ def worst_difference_db(difference: list[float | None]) -> float | None:
     return max(judged, key=abs, default=None)
 
 
-def _moments(z: Float, rest: Float, inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Means over the mask of z (z - rest), z rest, and of z against rest at the next row and column; [batch, 4]."""
-    found = np.zeros((len(z), 4))
-    for k, (probe, left, mask) in enumerate(zip(z, rest, inside, strict=True)):
+def _moments(error: Float, held: Float, rest: Float, inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Means over the mask of the error, held rest, and of held against rest at the next row and column; [batch, 4]."""
+    found = np.zeros((len(error), 4))
+    for k, (variance, probe, left, mask) in enumerate(zip(error, held, rest, inside, strict=True)):
         down, across = mask[1:] & mask[:-1], mask[:, 1:] & mask[:, :-1]
         rows = (probe[1:] * left[:-1] + probe[:-1] * left[1:])[down] / 2
         columns = (probe[:, 1:] * left[:, :-1] + probe[:, :-1] * left[:, 1:])[across] / 2
-        parts = (probe * (probe - left))[mask], (probe * left)[mask], rows, columns
+        parts = variance[mask], (probe * left)[mask], rows, columns
         found[k] = [float(values.mean()) if values.size else 0.0 for values in parts]
     return found
 
@@ -218,7 +223,8 @@ def patch_std(
     """Posterior deviation of the means of many 8x8 patches of one slice, all by one evaluation more.
 
     sd^2 = sigma^2 / 64 * mean over the patch of (J 1_patch); patches lie ``PATCH_SPACING`` apart, so that they do not
-    see one another. White noise only.
+    see one another. Where local means are given back, G 1_patch against (1 - J) 1_patch is taken off (see ``doubt``).
+    White noise only.
 
     Returns
     -------
@@ -236,5 +242,17 @@ def patch_std(
     for top, left in corners:
         direction[..., top : top + PATCH, left : left + PATCH] = 1
     seen = directional(mean, centre, mean(centre), direction, noise.sigma)[0, 0].cpu().numpy()
-    means = [seen[top : top + PATCH, left : left + PATCH].mean() for top, left in corners]
+    ones = direction[0, 0].cpu().numpy()
+    back = model.local_means * local_means.averaged(direction)[0, 0].cpu().numpy()
+    less = back * (ones - seen)
+    means = [
+        (seen[top : top + PATCH, left : left + PATCH].sum() - less[_cell(top), _cell(left)].sum()) / PATCH**2
+        for top, left in corners
+    ]
     return np.asarray(noise.sigma / PATCH * np.sqrt(np.maximum(means, 0)), np.float32), np.array(corners, np.int64)
+
+
+def _cell(first: int) -> slice:
+    """The rows or columns that are nearer to the patch that begins at ``first`` than to the next one."""
+    beside = (PATCH_SPACING - PATCH) // 2
+    return slice(max(first - beside, 0), first + PATCH + beside)

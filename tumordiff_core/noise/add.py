@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import gammaln, hyp1f1
 
 Float = npt.NDArray[np.float64]
 
@@ -43,3 +44,13 @@ def magnitude(
         imaginary = coloured(rng.standard_normal(signal.shape), spectrum) * sigma
         total += ((signal if channel == 0 else 0.0) + real) ** 2 + imaginary**2
     return np.sqrt(total).astype(np.float32)
+
+
+def expected_magnitude(snr: npt.NDArray[Any], channels: int = 1) -> Float:
+    """E[y | x] / sigma of a magnitude over ``channels`` receiver channels, for signals x in units of sigma; any shape.
+
+    The mean of a non-central chi variable of 2 L degrees of freedom by Kummer's function (Constantinides 1997, eq. 4).
+    """
+    at_zero = np.sqrt(2) * np.exp(gammaln(channels + 0.5) - gammaln(channels))
+    squared = np.asarray(snr, dtype=np.float64) ** 2
+    return np.asarray(at_zero * hyp1f1(-0.5, channels, -squared / 2))

@@ -38,6 +38,10 @@ class EvaluateParams(BaseModel):
     mirrors: list[Literal[2, 4]] = Field(
         default_factory=list, title="Mirror images", description="Models also as the mean over so many."
     )
+    local_means: float | None = Field(
+        None, ge=0, le=1, title="Local means",
+        description="How much of what local averages lost is given back; empty: as denoise does with as many phases.",
+    )  # fmt: skip
     against: str = Field("bm3d+vst", title="Compared with")
     repeat: str = Field(
         "", title="Repeat-phase test", description="A dynamic series (folder, file, series:<uid>): this test alone."
@@ -135,7 +139,9 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
     if not asked:
         return found, []
     names = params.models or [model.card.name for model in model_cards.all_models()[0]]
-    models = {name: weights.load(model_cards.find(name)) for name in names}
+    loaded = {name: weights.load(model_cards.find(name)) for name in names}
+    models = {name: replace(model, local_means=_share(params, phases=1)) for name, model in loaded.items()}
+    visits = {name: replace(model, local_means=_share(params, phases=2)) for name, model in loaded.items()}
     sections = []
     if "calibration" in asked:
         clean = references.phantoms(visits=2)
@@ -151,7 +157,7 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
         breasts = detectability.anatomies()
         methods = {
             name if strength == 1 else f"{name} at {strength:g}": detectability.of_model(model, strength)
-            for name, model in models.items()
+            for name, model in visits.items()
             for strength in params.strengths
         }
         kinds = [denoise.KINDS[name] for name in params.kinds if name in denoise.KINDS]
@@ -170,7 +176,7 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
         found["spheres"] = [
             sphere.to_record()
             for snr in (10.0, 6.7)
-            for sphere in detectability.spheres(models, snr, progress=job.progress)
+            for sphere in detectability.spheres(visits, snr, progress=job.progress)
         ]
         note = (
             "Functional tumor volume of a sphere of 552 voxels, 24 draws of noise; the untouched row is to be beaten."
@@ -201,7 +207,8 @@ def _repeat(params: EvaluateParams, job: "Job") -> None:
     series = repeat_phase.Series(volume.values, 0, early, late, noise, robust_scaling(volume.values).high)
     methods = repeat_phase.usual_filters(level.sigma)
     for name in params.models or [model.card.name for model in model_cards.all_models()[0]]:
-        methods[name] = repeat_phase.of_model(weights.load(model_cards.find(name)))
+        model = replace(weights.load(model_cards.find(name)), local_means=_share(params, phases=volume.phases))
+        methods[name] = repeat_phase.of_model(model)
     rows = [row._asdict() for row in repeat_phase.evaluate(series, methods, progress=job.progress)]
     note = (
         f"Phase {early} denoised, judged by phase {late}, which no method saw: mean squared difference over "
@@ -264,7 +271,7 @@ def _models(params: EvaluateParams) -> "dict[str, Method]":
     names = params.models or [model.card.name for model in model_cards.all_models()[0]]
     methods: dict[str, Method] = {}
     for name in names:
-        model = weights.load(model_cards.find(name))
+        model = replace(weights.load(model_cards.find(name)), local_means=_share(params, phases=1))
         for mirrors in (1, *params.mirrors):
             mean = replace(model, mirrors=mirrors)
             ending = f" over {mirrors} mirror images" if mirrors > 1 else ""
@@ -274,6 +281,13 @@ def _models(params: EvaluateParams) -> "dict[str, Method]":
         if params.blind:
             methods[f"{name} blind"] = denoise.model_method(model, neighbours=model.neighbours, blind=True)
     return methods
+
+
+def _share(params: EvaluateParams, *, phases: int) -> float:
+    """How much of what local means lost is given back to a series of so many phases."""
+    from tumordiff_core.engine import local_means
+
+    return local_means.usual_share(phases) if params.local_means is None else params.local_means
 
 
 def _tables(folder: Path, rows: list[dict[str, Any]], name: str = "slices") -> None:

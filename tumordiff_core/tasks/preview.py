@@ -1,5 +1,6 @@
 """The warm child ``preview``: one denoised slice within a second, the chains for the sliders, and why one pixel."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ def _prepare(request: dict[str, Any]) -> "tuple[Float, Scaling, NoiseLevel, Load
     import numpy as np
 
     from tumordiff_core import model_cards
-    from tumordiff_core.engine import denoise, weights
+    from tumordiff_core.engine import denoise, local_means, weights
     from tumordiff_core.imaging.intensity import robust_scaling
     from tumordiff_core.noise.level import estimate
 
@@ -74,7 +75,12 @@ def _prepare(request: dict[str, Any]) -> "tuple[Float, Scaling, NoiseLevel, Load
         _models[name] = weights.load(model_cards.find(name))
     sigma = level.sigma if request.get("sigma") is None else float(request["sigma"])
     noise = denoise.NoiseLevel(sigma / scaling.range, level.lag1, level.channels)
-    return scaling.apply(values), scaling, noise, _models[name]
+    share = request.get("local_means")
+    usual = local_means.usual_share(int(request.get("phases", 1)))
+    model = replace(
+        _models[name], mirrors=int(request.get("mirrors", 1)), local_means=usual if share is None else float(share)
+    )
+    return scaling.apply(values), scaling, noise, model
 
 
 def _slice(

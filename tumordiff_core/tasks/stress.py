@@ -1,7 +1,7 @@
 """The job ``stress``: known lesions put into one's own series, denoised and looked for; what is reliably kept."""
 
 import csv
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,9 @@ class StressParams(BaseModel):
     sigma: float | None = Field(
         None, ge=0, title="Noise level", description="In the units of the input; empty: measured."
     )
+    local_means: float | None = Field(
+        None, ge=0, le=1, title="Local means", description="Given back as in denoising; empty: 0.7 with several phases."
+    )
     seconds: float = Field(90, gt=0, le=3600, title="Seconds", description="For inserting and denoising.")
     turns: int = Field(40, ge=1, le=1000, title="Most turns", description="A lesion at every place, each turn.")
     seed: int = Field(0, ge=0, title="Seed")
@@ -43,7 +46,7 @@ def run(params: StressParams, job: "Job") -> None:
     Raises UnsupportedError("denoise.not_acquired"), InputError("evaluate.no_tissue"), and what reading raises.
     """
     from tumordiff_core import model_cards, result_folder
-    from tumordiff_core.engine import weights
+    from tumordiff_core.engine import local_means, weights
     from tumordiff_core.evaluation import pages, stress
     from tumordiff_core.plugins import manager
 
@@ -52,7 +55,8 @@ def run(params: StressParams, job: "Job") -> None:
     manager.load("tumordiff_core.tasks.denoise:refuse_unacquired")(volume)
     card = model_cards.find(params.model or model_cards.DEFAULT)
     opened = _opened(volume, params, job)
-    model = weights.load(card)
+    share = local_means.usual_share(volume.phases) if params.local_means is None else params.local_means
+    model = replace(weights.load(card), local_means=share)
     cells, points = stress.run(
         model, opened, seconds=params.seconds, most_turns=params.turns, seed=params.seed, progress=job.progress
     )

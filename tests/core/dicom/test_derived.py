@@ -86,10 +86,17 @@ def test_a_mean_over_mirror_images_is_told_of() -> None:
     assert "mirror" not in header(source()).DerivationDescription
 
 
+def test_local_means_given_back_are_told_of() -> None:
+    found = header(source(), record(params={"strength": 1.0, "local_means": 0.7}))
+    assert "70% of what local means lost given back; strength 1.0" in found.DerivationDescription
+    assert "local means" not in header(source(), record(params={"local_means": 0.0})).DerivationDescription
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"seed": 8}, {"params": {"strength": 0.5}}, {"params": {"strength": 1.0, "mirrors": 2}},
+        {"params": {"strength": 1.0, "local_means": 0.7}},
         {"noise": {"sigma": [3.0, 3.0]}}, {"created": "2026-02-01T00:00:00+00:00"},
     ],
 )  # fmt: skip

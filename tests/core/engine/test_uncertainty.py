@@ -1,11 +1,13 @@
 """Doubt and explanation against closed forms: for a Gaussian prior the posterior mean is a known linear filter."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from tests.core.engine.test_networks import loaded
-from tumordiff_core.engine import context, denoise, explain, uncertainty
+from tumordiff_core.engine import context, denoise, explain, local_means, uncertainty
 from tumordiff_core.noise import spectrum
 from tumordiff_core.progress import Progress
 
@@ -87,6 +89,29 @@ def test_patch_means_of_independent_pixels_are_as_sure_as_their_closed_form(slic
         std, corners = uncertainty.patch_std(loaded(network=Wiener()), *slice_seen, denoise.NoiseLevel(SIGMA))
     assert len(std) == len(corners) == 9
     assert std == pytest.approx(SIGMA * GAIN**0.5 / 8, rel=0.01)
+
+
+def test_where_local_means_are_given_back_doubt_and_residual_follow_their_closed_form(slice_seen):
+    model, share = replace(loaded(network=Wiener()), local_means=0.8), 0.8
+    with torch.inference_mode():
+        found = uncertainty.doubt(
+            model, *slice_seen, denoise.NoiseLevel(SIGMA), probes=64, generator=torch.Generator().manual_seed(0),
+            progress=Progress(),
+        )  # fmt: skip
+        std, _ = uncertainty.patch_std(model, *slice_seen, denoise.NoiseLevel(SIGMA))
+    impulse = torch.zeros(1, 1, 64, 64)
+    impulse[0, 0, 32, 32] = 1
+    back = share * np.fft.fft2(local_means.averaged(impulse)[0, 0].numpy(), norm="backward")
+    gain = np.abs(back)
+    assert found.trace[0] == pytest.approx(GAIN + (1 - GAIN) * np.mean(gain**2), abs=0.01)
+    assert found.residual_power[0] == pytest.approx((1 - GAIN) * np.mean((1 - gain) ** 2), abs=0.01)
+    left = np.fft.ifft2((1 - gain) ** 2).real
+    assert found.lag1[0] == pytest.approx((left[1, 0] / left[0, 0], left[0, 1] / left[0, 0]), abs=0.03)
+    patch = np.zeros((64, 64))
+    patch[24:32, 24:32] = 1
+    smoothed = np.fft.ifft2(np.fft.fft2(patch) * gain).real
+    variance = GAIN * 64 + (1 - GAIN) * np.sum(smoothed**2)
+    assert std[4] == pytest.approx(SIGMA * variance**0.5 / 64, rel=0.03)
 
 
 def test_the_equivalent_filter_of_a_linear_network_is_that_filter(slice_seen):

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.generators import dicom_base, tiny_model
 from tumordiff_core import explanations, files, paths
 from tumordiff_core.cli.console import ConsoleProgress
+from tumordiff_core.engine import local_means
 from tumordiff_core.jobs import folder as jobs
 from tumordiff_core.jobs import worker
+from tumordiff_core.noise.add import magnitude
 from tumordiff_core.progress import Progress
 from tumordiff_core.response import safety
 from tumordiff_core.result_folder import Result, open_result
@@ -56,6 +59,30 @@ def test_result_says_how_sure_it_is(result: Result) -> None:
         assert 0 <= row["residual_power_expected"] <= 2
         assert len(row["residual_lag1"]) == len(row["residual_lag1_expected"]) == 2
         assert len(row["residual_spectrum"]["difference_db"]) == len(row["residual_spectrum"]["cycles_per_pixel"])
+
+
+def test_phases_get_most_of_their_local_means_back_and_the_result_says_so(result: Result) -> None:
+    assert result.record.params["local_means"] == local_means.USUAL_SHARE
+
+
+def test_a_single_stack_gets_none_back_unless_told(tmp_path: Path, home: Path) -> None:
+    tiny_model.make(paths.models())
+    stack = magnitude(np.full((3, 48, 48), 100.0), 10.0, np.random.default_rng(0))
+    np.save(tmp_path / "stack.npy", stack)
+    means = {}
+    for share in (None, 0.0, 1.0):
+        params = {"input": str(tmp_path / "stack.npy"), "model": "tiny", "sigma": 10.0, "local_means": share}
+        folder = jobs.new_job("denoise", {**params, "alarms": False, "explanation": False, "uncertainty": False})
+        assert worker.main(folder) == 0, jobs.failure(folder)
+        kept = open_result(folder / "result")
+        means[share] = np.array(kept.array("mean"))
+        assert kept.record.params["local_means"] == (share or 0.0)
+    assert np.array_equal(means[None], means[0.0])
+    expected = local_means.expected(torch.from_numpy(means[0.0]), 10.0, 1).numpy()
+    lost = abs(float((stack - expected).mean()))
+    assert lost > 0.5
+    expected = local_means.expected(torch.from_numpy(means[1.0]), 10.0, 1).numpy()
+    assert abs(float((stack - expected).mean())) < 0.2 * lost
 
 
 def test_result_says_what_the_gate_will_ask_and_where(result: Result) -> None:

@@ -1,6 +1,7 @@
 """The preview child explains a pixel and its chain: with the networks that are shipped, on a made-up stack."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,11 @@ import numpy as np
 import pytest
 
 from tumordiff_core import explanations, model_cards
+from tumordiff_core.engine import denoise, weights
 from tumordiff_core.errors import InputError
+from tumordiff_core.imaging.intensity import robust_scaling
+from tumordiff_core.noise.level import estimate
+from tumordiff_core.progress import Progress
 from tumordiff_core.tasks import preview
 
 SHAPE = (5, 40, 48)
@@ -58,6 +63,31 @@ def test_the_papers_network_is_explained_through_its_stabilisation(request_of: A
         reply = preview.handle(request_of("slice", model="paper-1") | {"npy": str(place)})
         answers.append(float(np.load(reply["npy"])[ROW, COLUMN]))
     assert weights[15, 16] == pytest.approx((answers[1] - answers[0]) / 12, abs=0.02)
+
+
+def test_a_preview_is_what_the_job_makes_of_the_same_slice(request_of: Any):
+    """One phase of three: as the job would, with most of the local means given back; and over mirror images."""
+    values = np.load(request_of("slice")["npy"]).astype(np.float32)
+    scaling = robust_scaling(values)
+    level = estimate(values)
+    noise = denoise.NoiseLevel(40.0 / scaling.range, level.lag1, level.channels)
+    shipped = weights.load(model_cards.find("small-3"))
+    for asked, model in (
+        ({}, shipped), ({"phases": 3}, replace(shipped, local_means=0.7)),
+        ({"phases": 3, "local_means": 0.2, "mirrors": 4}, replace(shipped, local_means=0.2, mirrors=4)),
+    ):  # fmt: skip
+        found = np.load(preview.handle(request_of("slice", model="small-3", **asked))["npy"])
+        wanted = denoise.denoise_stack(model, scaling.apply(values), noise, progress=Progress())[2]
+        assert found == pytest.approx(scaling.invert(wanted), abs=0.01)
+
+
+def test_a_pixel_of_phases_is_explained_with_what_they_get_back(request_of: Any):
+    alone, given_back = (
+        preview.handle(request_of("explain", model="small-3", row=ROW, column=COLUMN, phases=count))
+        for count in (1, 3)
+    )  # fmt: skip
+    assert given_back["total"] > alone["total"]
+    assert given_back["total"] == pytest.approx(1, abs=0.15)
 
 
 def test_a_pixel_outside_the_slice_is_refused(request_of: Any):

@@ -182,6 +182,40 @@ def test_a_given_level_is_previewed_again_and_too_much_noise_is_said(wiring: Any
     assert "outside what small-3" in denoise.showing.said[0].text
 
 
+def test_previews_and_pixels_are_denoised_as_the_form_says(wiring: Any, denoise: Any, qtbot: Any):
+    assert asked(wiring, "slice")[-1]["phases"] == 3 and "local_means" not in asked(wiring, "slice")[-1]
+    editor = denoise.controls.form.editor("local_means")
+    editor.tick.click()
+    editor.editor.box.setValue(0.4)
+    mirrors = denoise.controls.form.editor("mirrors")
+    mirrors.box.setCurrentIndex(mirrors.box.findData(4))
+    qtbot.waitUntil(lambda: previewed(denoise), timeout=PATIENCE_MS)
+    told = asked(wiring, "slice")[-1]
+    assert (told["local_means"], told["mirrors"]) == (0.4, 4)
+    denoise.change_layout("explain")
+    click_pixel(wiring, "original", 40, 33)
+    qtbot.waitUntil(lambda: denoise.showing.explaining.explanations.found is not None, timeout=PATIENCE_MS)
+    told = asked(wiring, "explain")[-1]
+    assert (told["local_means"], told["mirrors"], told["phases"]) == (0.4, 4, 3)
+
+
+def test_a_pixel_of_a_result_is_explained_as_the_result_was_made(
+    wiring: Any, denoise: Any, qtbot: Any, home: Path
+):  # fmt: skip
+    folder = fakes.make_result(home / "r" / "result", samples=4, mirrors=2, local_means=0.7)
+    show_result(wiring, denoise, qtbot, folder)
+    denoise.change_layout("explain")
+    click_pixel(wiring, "original", 40, 33)
+    qtbot.waitUntil(lambda: bool(asked(wiring, "explain")), timeout=PATIENCE_MS)
+    told = asked(wiring, "explain")[-1]
+    assert (told["local_means"], told["mirrors"]) == (0.7, 2)
+    older = fakes.make_result(home / "s" / "result", samples=4)
+    show_result(wiring, denoise, qtbot, older)
+    click_pixel(wiring, "original", 50, 33)
+    qtbot.waitUntil(lambda: asked(wiring, "explain")[-1]["row"] == 50, timeout=PATIENCE_MS)
+    assert asked(wiring, "explain")[-1]["local_means"] == 0.0
+
+
 def test_an_unevaluated_model_says_so_beside_its_name_and_on_its_pictures(wiring: Any, denoise: Any, qtbot: Any):
     denoise.choose_model("paper-1")
     qtbot.waitUntil(lambda: previewed(denoise), timeout=PATIENCE_MS)

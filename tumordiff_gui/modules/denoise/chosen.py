@@ -1,11 +1,44 @@
 """What the reader and the panel have chosen: the one record that every view of Denoise follows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tumordiff_core.model_cards import Model
 from tumordiff_core.result_folder import Result
 from tumordiff_gui.modules.denoise.composing import Source
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a slice is denoised, as the form says it or as a result was made.
+
+    Parameters
+    ----------
+    sigma : noise level the reader gave, ``None``: measured
+    mirrors : over how many mirror images
+    local_means : how much of what local averages lost is given back, ``None``: as usual for so many phases
+    phases : phases of the series
+    """
+
+    sigma: float | None = None
+    mirrors: int = 1
+    local_means: float | None = None
+    phases: int = 1
+
+    def asked(self) -> dict[str, Any]:
+        """What is added to a request of the preview child."""
+        return {k: v for k, v in vars(self).items() if v is not None}
+
+
+def way_of(params: Mapping[str, Any], phases: int) -> Way:
+    """The way that parameters of a denoising describe."""
+    mirrors = int(params.get("mirrors") or 1)
+    return Way(_number(params.get("sigma")), mirrors, _number(params.get("local_means")), phases)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 @dataclass
@@ -18,7 +51,7 @@ class Chosen:
     arrangement : ``compare``, ``models``, ``steps`` or ``explain``
     files : array and record of the acquired phase, for the preview child; ``None`` when there are none
     truth_file : the clean phase of a simulation, empty where there is none, ``None`` while that is not known
-    sigma : noise level the reader gave, ``None``: measured
+    way : how the form says slices are to be denoised
     ours, paper : the networks that stand side by side, empty where none is installed
     refused : why this series is not denoised, empty when it is
     """
@@ -35,8 +68,20 @@ class Chosen:
     ours: str = ""
     paper: str = ""
     models: dict[str, Model] = field(default_factory=dict)
-    sigma: float | None = None
+    way: Way = Way()
     seed: int = 0
     stale: bool = False
     nothing: bool = True
     refused: str = ""
+
+    @property
+    def sigma(self) -> float | None:
+        """Noise level the reader gave, ``None``: measured."""
+        return self.way.sigma
+
+    def way_explained(self) -> Way:
+        """How the pixels on the screen came about: as the result was made, else as the form says."""
+        if self.result is None:
+            return self.way
+        params = self.result.record.params
+        return way_of({"local_means": 0.0, **params}, len(self.result.record.labels))

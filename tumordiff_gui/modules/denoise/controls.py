@@ -31,7 +31,7 @@ from tumordiff_gui.modules.denoise.findings import Said
 from tumordiff_gui.theme import apply, icons
 from tumordiff_gui.views.column import heading, scrolling_column
 
-FORM_FIELDS = ("sigma", "uncertainty", "alarms", "explanation", "mirrors", "samples", "seed")
+FORM_FIELDS = ("sigma", "uncertainty", "alarms", "explanation", "mirrors", "local_means", "samples", "seed")
 STRENGTH_PARTS = 100
 LAYOUTS = (
     ("compare", strings.COMPARE, strings.COMPARE_HINT, "view-grid-outline"),

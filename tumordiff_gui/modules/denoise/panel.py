@@ -13,6 +13,7 @@ from tumordiff_core.errors import TumorDiffError
 from tumordiff_core.result_folder import Result
 from tumordiff_gui.background.pictures import picture_of_result
 from tumordiff_gui.modules.denoise import composing, findings, strings
+from tumordiff_gui.modules.denoise.chosen import Way, way_of
 from tumordiff_gui.modules.denoise.composing import Source
 from tumordiff_gui.modules.denoise.controls import FORM_FIELDS, LAYOUTS, Controls
 from tumordiff_gui.modules.denoise.models import Models
@@ -321,12 +322,13 @@ class Panel(QWidget):
 
     # noise and form
 
-    def _given_sigma(self) -> float | None:
-        value = self.controls.form.values().get("sigma")
-        return float(value) if isinstance(value, int | float) else None
+    def _way(self) -> Way:
+        """How the form says this series is to be denoised."""
+        phases = 1 if self._series is None else max(len(self._series.phases), 1)
+        return way_of(self.controls.form.values(), phases)
 
     def _tell_noise(self) -> None:
-        level, given, percent = self.showing.previews.level, self._given_sigma(), self.showing.noise_percent()
+        level, given, percent = self.showing.previews.level, self._way().sigma, self.showing.noise_percent()
         if percent is None:
             said = findings.noise_of(self._result.record, self.phase) if self._result is not None else []
             self.controls.noise.setText(said[0].text if said else strings.NOISE_UNKNOWN)
@@ -355,7 +357,7 @@ class Panel(QWidget):
             why = strings.RUN_WHY_NOT_SERIES
         return Subject(
             self._at.series_uid, "" if self._visit is None else self._visit.label,
-            "" if self._series is None else self._series.description, self.model_name, self._given_sigma(), why,
+            "" if self._series is None else self._series.description, self.model_name, self._way(), why,
             self.showing.chosen.active,
         )  # fmt: skip
 
@@ -534,7 +536,7 @@ class Panel(QWidget):
             self.models.known,
         )
         chosen.ours, chosen.paper = self.models.side_by_side()
-        chosen.sigma, chosen.seed = self._given_sigma(), int(form.get("seed") or 0)
+        chosen.way, chosen.seed = self._way(), int(form.get("seed") or 0)
         chosen.stale, chosen.refused = self._is_stale(), self._refused()
         chosen.nothing = not self._at.series_uid and self._result is None
         self.showing.refresh()

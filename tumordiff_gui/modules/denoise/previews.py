@@ -8,6 +8,7 @@ import numpy.typing as npt
 from PySide6.QtCore import QObject, Signal
 
 from tumordiff_gui.background.warm import Request, Warm
+from tumordiff_gui.modules.denoise.chosen import Way
 from tumordiff_gui.modules.denoise.stacks import Slices
 
 SERVICE = "preview"
@@ -35,19 +36,19 @@ class Previews(QObject):
         super().__init__(parent)
         self._warm = warm
         self._source: Source | None = None
-        self._sigma: float | None = None
+        self._way = Way()
         self._shape: tuple[int, int, int] = (0, 0, 0)
         self._stacks: dict[str, Slices] = {}
         self._asked: dict[tuple[str, int], Request] = {}
         self.level: dict[str, Any] = {}
 
-    def aim(self, source: Source | None, shape: tuple[int, int, int], sigma: float | None) -> None:
-        """Preview this phase at this level (``None``: measured) from now on; what another one left is forgotten."""
-        if (source, sigma) == (self._source, self._sigma):
+    def aim(self, source: Source | None, shape: tuple[int, int, int], way: Way) -> None:
+        """Preview this phase in this way from now on; what another one left is forgotten."""
+        if (source, way) == (self._source, self._way):
             return
         if source != self._source:
             self.level = {}
-        self._source, self._shape, self._sigma = source, shape, sigma
+        self._source, self._shape, self._way = source, shape, way
         for request in self._asked.values():
             request.cancel()
         self._asked, self._stacks = {}, {}
@@ -87,8 +88,7 @@ class Previews(QObject):
             self.failed.emit(model, sentence, details)
 
         body = {"op": "slice", "npy": source[0], "record": source[1], "slice": index, "model": model}
-        if self._sigma is not None:
-            body["sigma"] = self._sigma
+        body |= self._way.asked()
         self._asked[(model, index)] = self._warm.ask(
             SERVICE, body, answered, failed, key=f"slice {model}", first=True
         )  # fmt: skip
@@ -231,10 +231,10 @@ class Explanations(QObject):
         self._key, self._request, self.found, self.trouble, self.details = (), None, found, "", ""
         self.changed.emit()
 
-    def want(self, source: Source, pixel: tuple[int, int, int], model: str, *, sigma: float | None,
+    def want(self, source: Source, pixel: tuple[int, int, int], model: str, way: Way, *,
              features: bool = False, keep: tuple[Path, int] | None = None) -> None:  # fmt: skip
         """Ask about a pixel (slice, row, column), unless it was asked already; ``keep``: with a result, for a phase."""
-        key = (source, pixel, model, sigma, features)
+        key = (source, pixel, model, way, features)
         if key == self._key:
             return
         if key[:4] != self._key[:4]:
@@ -260,10 +260,8 @@ class Explanations(QObject):
 
         body = {
             "op": "explain", "npy": source[0], "record": source[1], "slice": pixel[0], "row": pixel[1],
-            "column": pixel[2], "model": model, "features": features,
+            "column": pixel[2], "model": model, "features": features, **way.asked(),
         }  # fmt: skip
-        if sigma is not None:
-            body["sigma"] = sigma
         if keep is not None:
             body["result"], body["phase"] = str(keep[0]), keep[1]
         self._request = self._warm.ask(SERVICE, body, answered, failed, key="explain", first=True)

@@ -11,6 +11,7 @@ from tumordiff_core import result_folder
 from tumordiff_core.errors import TumorDiffError
 from tumordiff_gui.background.jobs import JobView, traceback_of
 from tumordiff_gui.modules.denoise import strings
+from tumordiff_gui.modules.denoise.chosen import Way
 from tumordiff_gui.modules.denoise.controls import Controls
 from tumordiff_gui.modules.denoise.stress import StressDialogue
 
@@ -26,7 +27,7 @@ class Subject:
     ----------
     uid, visit, description : the series, and its names for the job's title
     model : name of the chosen model
-    sigma : noise level the reader gave, ``None``: measured
+    way : how the form says it is to be denoised
     why_not : why nothing can be run, empty when it can
     active : whether the module is shown
     """
@@ -35,7 +36,7 @@ class Subject:
     visit: str
     description: str
     model: str
-    sigma: float | None
+    way: Way
     why_not: str
     active: bool
 
@@ -152,7 +153,10 @@ class Running(QObject):
         if self.why_not_stress():
             return
         subject, seed = self._subject(), int(self._controls.form.values().get("seed") or 0)
-        params = {"input": f"series:{subject.uid}", "model": subject.model, "sigma": subject.sigma, "seed": seed}
+        params = {
+            "input": f"series:{subject.uid}", "model": subject.model, "sigma": subject.way.sigma,
+            "local_means": subject.way.local_means, "seed": seed,
+        }  # fmt: skip
         title = strings.STRESS_JOB.format(visit=subject.visit, series=subject.description)
         self._context.jobs.start("stress", params, title=title, inputs=(subject.uid,), seed=seed)
         self.changed.emit()

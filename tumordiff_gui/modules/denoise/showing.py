@@ -165,7 +165,7 @@ class Showing(QObject):
             self.figures.clear()
             self._tell([])
             return
-        self.previews.aim(chosen.files, source.picture.geometry.shape, chosen.sigma)
+        self.previews.aim(chosen.files, source.picture.geometry.shape, chosen.way)
         self.kept.aim(None if chosen.result is None or chosen.stale else chosen.result.folder)
         known = chosen.truth is not None
         self.views.put("original", source.picture, title=strings.NOISY if known else strings.ORIGINAL)

@@ -41,7 +41,7 @@ class Stepping(QObject):
         for model in (chosen.ours, chosen.paper):
             if model and self._kept_chain(model) is None:
                 self.chains.want(
-                    chosen.files, index, model, self.strip.direction, sigma=chosen.sigma,
+                    chosen.files, index, model, self.strip.direction, sigma=chosen.way.sigma,
                     truth=chosen.truth_file or "", seed=chosen.seed,
                 )  # fmt: skip
 
