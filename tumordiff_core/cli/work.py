@@ -112,7 +112,7 @@ def denoise(
     mirrors: Annotated[int, typer.Option(metavar="1|2|4", help="Mean over mirror images: better, slower.")] = 1,
     local_means: Annotated[
         float | None,
-        typer.Option(metavar="G", min=0, max=1, help="What local averages lost, given back; default: 0.7 of phases."),
+        typer.Option(metavar="G", min=0, max=1, help="Local means given back; default: most with phases."),
     ] = None,
     samples: Annotated[int, typer.Option(metavar="K", min=0, max=64, help="Posterior samples for the doubt map.")] = 0,
     uncertainty: Annotated[bool, typer.Option(help="Say how sure every pixel is.")] = True,
@@ -284,8 +284,9 @@ def evaluate(
     ] = None,
     local_means: Annotated[
         float | None,
-        typer.Option(metavar="G", min=0, max=1, help="What local averages lost, given back; default: as denoise does."),
+        typer.Option(metavar="G", min=0, max=1, help="Local means given back; default: as denoise does."),
     ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="For detectability: other lesions, other noise.")] = None,
     into_cards: Annotated[bool, typer.Option("--into-cards", help="Write the figures into the models' cards.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -304,7 +305,7 @@ def evaluate(
         "sets": sets or None, "kinds": kind or None, "baselines": baseline or None, "against": against,
         "repeat": (repeat if repeat.startswith(SERIES_PREFIX) else _whole(repeat)) or None, "studies": study or None,
         "into_cards": into_cards or None, "strengths": strength or None, "mirrors": mirrors or None,
-        "local_means": local_means,
+        "local_means": local_means, "seed": seed,
     }  # fmt: skip
     finish(do("evaluate", values, as_json=as_json))
 

@@ -109,7 +109,7 @@ def posterior_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: N
         for axes in MIRRORS[: model.mirrors]
     ]
     mean = found[0] if len(found) == 1 else torch.stack(found).mean(dim=0)
-    if model.local_means <= 0:
+    if model.local_means <= 0 or noise.sigma <= 0:
         return mean
     return local_means.given_back(images[:, :1], mean, noise.sigma, noise.channels, model.local_means)
 

@@ -17,13 +17,16 @@ STD_PIXELS = 1.4
 """Standard deviation of the average: half of its weight lies within a circle 3.3 pixels wide."""
 
 USUAL_SHARE = 0.7
+LEAST_WEIGHT = 1e-6
 TABLE_SNR = 16
 TABLE_STEPS = 32
 """Nodes of the table of expected magnitudes per unit of signal over sigma."""
 
 
-def usual_share(phases: int) -> float:
-    """How much is given back unless someone chose: most of it where phases are compared, nothing in a single stack."""
+def share_of(chosen: float | None, phases: int) -> float:
+    """How much is given back: what was chosen, else most of it where phases are compared and nothing in one stack."""
+    if chosen is not None:
+        return chosen
     return USUAL_SHARE if phases > 1 else 0.0
 
 
@@ -36,16 +39,27 @@ def given_back(noisy: Tensor, mean: Tensor, sigma: float, channels: int, share: 
     sigma : noise of each part of a channel, in the units of the values; channels : receiver channels
     share : 0 changes nothing, 1 leaves the averages of wide areas as acquired
     """
+    known = seen_of(noisy)
     residual = noisy - expected(mean, sigma, channels)
-    return (mean + share * averaged(residual)).clamp_min(0)
+    return (mean + share * averaged(residual, known)).clamp_min(0)
 
 
-def averaged(values: Tensor) -> Tensor:
-    """Gaussian average of images [batch, 1, row, column]; beyond their border nothing counts."""
-    # A reduced number format would leave three digits of an average.
+def seen_of(noisy: Tensor) -> Tensor:
+    """1 where something was measured, 0 where a scanner wrote zeros: no noise has its mean there."""
+    return (noisy != 0).float()
+
+
+def averaged(values: Tensor, known: Tensor) -> Tensor:
+    """Gaussian average G of images [batch, 1, row, column] over what is known, 0 elsewhere."""
+    # The average of a residual in bfloat16 would be right to two digits only.
     with torch.autocast(values.device.type, enabled=False):
-        whole = values.float()
-        return _smooth(whole) / _smooth(torch.ones_like(whole[:1]))
+        return known * _smooth(values.float() * known) / _smooth(known).clamp_min(LEAST_WEIGHT)
+
+
+def transposed(values: Tensor, known: Tensor) -> Tensor:
+    """The transpose of ``averaged``: how much of a weighted sum of averages each pixel holds."""
+    with torch.autocast(values.device.type, enabled=False):
+        return known * _smooth(values.float() * known / _smooth(known).clamp_min(LEAST_WEIGHT))
 
 
 def _smooth(values: Tensor) -> Tensor:
@@ -65,11 +79,11 @@ def expected(signal: Tensor, sigma: float, channels: int) -> Tensor:
     snr = signal / sigma
     table = torch.from_numpy(_table(channels)).to(signal.device)
     place = (snr * TABLE_STEPS).clamp(0, len(table) - 1.001)
-    below = place.detach().floor()
+    below = place.detach().nan_to_num(0).floor()
     low, high = table[below.long()], table[below.long() + 1]
     inside = low + (place - below) * (high - low)
-    beyond = (snr.clamp_min(TABLE_SNR) ** 2 + 2 * channels - 1).sqrt()
-    return sigma * torch.where(snr < TABLE_SNR, inside, beyond)
+    beyond = torch.hypot(signal, signal.new_tensor(sigma * (2 * channels - 1) ** 0.5))
+    return torch.where(snr < TABLE_SNR, sigma * inside, beyond)
 
 
 @cache

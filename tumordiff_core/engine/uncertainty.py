@@ -109,11 +109,11 @@ def doubt(
     inside = np.ones((centre.shape[0], *centre.shape[2:]), bool) if mask is None else mask
     covariance = np.zeros(inside.shape, dtype=np.float64)
     moments, spectrum = np.zeros((len(inside), 4)), np.zeros((len(inside), len(RINGS) - 1))
-    window = tapered(inside)
+    window, measured = tapered(inside), local_means.seen_of(centre)
     for _ in range(probes):
         probe = probe_of(noise, centre.shape, generator, amplitude).to(centre.device)
         seen = directional(mean, centre, known, probe, noise.sigma)
-        back = model.local_means * local_means.averaged(probe)
+        back = model.local_means * local_means.averaged(probe, measured)
         z, jz, gz = (field[:, 0].cpu().numpy() for field in (probe, seen, back))
         error = z * jz - gz * (z - jz)
         covariance += error
@@ -243,7 +243,7 @@ def patch_std(
         direction[..., top : top + PATCH, left : left + PATCH] = 1
     seen = directional(mean, centre, mean(centre), direction, noise.sigma)[0, 0].cpu().numpy()
     ones = direction[0, 0].cpu().numpy()
-    back = model.local_means * local_means.averaged(direction)[0, 0].cpu().numpy()
+    back = model.local_means * local_means.transposed(direction, local_means.seen_of(centre))[0, 0].cpu().numpy()
     less = back * (ones - seen)
     means = [
         (seen[top : top + PATCH, left : left + PATCH].sum() - less[_cell(top), _cell(left)].sum()) / PATCH**2

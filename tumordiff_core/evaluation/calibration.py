@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from scipy import ndimage
 
-from tumordiff_core.engine import context, uncertainty
+from tumordiff_core.engine import context, local_means, uncertainty
 from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, posterior_mean
 from tumordiff_core.evaluation.denoise import KINDS, noisy_case
 from tumordiff_core.evaluation.references import Reference
@@ -113,7 +113,7 @@ def _one(model: LoadedModel, reference: Reference, level: float, index: int, see
         )  # fmt: skip
         mean = at[0, 0].cpu().numpy()
         pairs = [_patches(model, shown, flags, noise, mean, reference.image, tissue, offset) for offset in OFFSETS]
-    residual = case.image.astype(np.float64) - mean
+    residual = case.image - local_means.expected(at[0, 0].cpu(), level, 1).numpy().astype(np.float64)
     down, across = lag1(residual, tissue)
     power = float(np.mean(residual[tissue] ** 2)) / level**2 if tissue.any() else 0.0
     return _Part(

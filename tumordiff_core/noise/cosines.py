@@ -65,32 +65,28 @@ def fitted(power: Float, used: npt.NDArray[np.bool_], *, squared: bool = False) 
 
     ``squared``: of squared magnitudes of pure noise, whose correlation is the square of the noise's own.
     """
-    models, lag1 = _models(squared)
+    models, lag1, cuts = _models(squared)
     shapes = models.reshape(len(models), -1)[:, used.ravel()]
     found = np.maximum(power[used], 1e-30)
     scale = (found / shapes).mean(axis=1)
     best = int(np.argmin(np.log(scale[:, None] * shapes).mean(axis=1)))
     variance = float(scale[best])
     row, column = (float(value) for value in lag1[best])
-    return Fit(variance, (row, column), variance * models[best], _cuts(best, len(models)))
-
-
-def _cuts(model: int, count: int) -> tuple[float, float] | None:
-    """Of the zero-filled models, which are the last ones, the cuts."""
-    place = model - (count - len(CUTS) ** 2)
-    return None if place < 0 else (float(CUTS[place // len(CUTS)]), float(CUTS[place % len(CUTS)]))
+    return Fit(variance, (row, column), variance * models[best], cuts[best])
 
 
 @cache
-def _models(squared: bool) -> tuple[Float, Float]:
-    """Power of the coefficients [model, 8, 8] of noise of unit variance, and its lag-1 correlations [model, 2]."""
+def _models(squared: bool) -> tuple[Float, Float, list[tuple[float, float] | None]]:
+    """Power of the coefficients [model, 8, 8] of noise of unit variance, lag-1 correlations [model, 2], and cuts."""
     steps = np.arange(0, MOST_LAG1 + LAG1_STEP / 2, LAG1_STEP)
     spectra = [gaussian_spectrum(SIDE, SIDE, (a, b)) for a in steps for b in steps]
-    spectra += [fermi_spectrum(SIDE, SIDE, row_cut=a, column_cut=b) for a in CUTS for b in CUTS]
+    zero_filled = [(float(a), float(b)) for a in CUTS for b in CUTS]
+    cuts = [*[None] * len(spectra), *zero_filled]
+    spectra += [fermi_spectrum(SIDE, SIDE, row_cut=a, column_cut=b) for a, b in zero_filled]
     correlations = np.fft.ifft2(np.square(spectra)).real
     correlations /= correlations[:, :1, :1]
     powers = np.stack([_block_power(one**2 if squared else one) for one in correlations])
-    return (powers + LEAST_SHARE) / (1 + LEAST_SHARE), np.array([lag1_of_spectrum(one) for one in spectra])
+    return (powers + LEAST_SHARE) / (1 + LEAST_SHARE), np.array([lag1_of_spectrum(one) for one in spectra]), cuts
 
 
 def _block_power(correlation: Float) -> Float:

@@ -14,7 +14,8 @@ from scipy.special import gammaln
 
 from tumordiff_core.noise import cosines
 from tumordiff_core.noise.cosines import BLOCK
-from tumordiff_core.noise.tissue import FEWEST_BLOCKS, MAD_TO_SIGMA, tissue_noise
+from tumordiff_core.noise.spectrum import Spectrum, of_air
+from tumordiff_core.noise.tissue import FEWEST_BLOCKS, MAD_TO_SIGMA, Tissue, tissue_noise
 
 Float = npt.NDArray[np.float64]
 
@@ -34,7 +35,6 @@ OVERRULED = 0.7
 
 SURE_WHITE, SURE = 100, 400
 """Blocks of tissue it takes to overrule clean air, for white and for coloured noise."""
-
 LOWEST_ORDERS, CLEAN, NO_AIR = (1, 2), 1.25, 2.2
 """Clean air has in its lowest frequencies the power that its noise explains, uneven air up to twice it; dark anatomy
 has 1.3 to 5 times as much."""
@@ -57,6 +57,7 @@ class Level:
     channels : receiver channels that fit the air, 1 where there is no clean air
     lag1 : correlation of neighbouring rows and columns of the noise before the magnitude was taken
     estimator : ``"air"``, ``"tissue"`` or ``"given"``
+    spectrum : of coloured noise before the magnitude was taken, where it is known better than by ``lag1``
     """
 
     sigma: float
@@ -65,16 +66,18 @@ class Level:
     channels: int
     lag1: tuple[float, float]
     estimator: str
+    spectrum: Spectrum | None = None
 
 
 def estimate(values: npt.NDArray[Any]) -> Level:
     """The noise of one phase [slice, row, column]; sigma 0 when nothing can be measured.
 
     Air and tissue both read too much where they are wrong (dark anatomy, a floor of older noise; texture), so the
-    smaller level is taken. Where the noise is coloured, clean air is believed unless much tissue is much quieter:
-    tissue knows only the end of such a spectrum. Texture raises the correlation that tissue shows and ghosts the one
-    that air shows, so with tissue enough each axis has the smaller one. A picture that is nowhere brighter than twice
-    its noise may be taken for air and read up to half too high.
+    smaller level is taken. Where the noise is coloured, clean air that correlates as noise does is believed, and other
+    clean air unless much tissue is much quieter: tissue knows only the end of such a spectrum. Ghosts raise the
+    correlation that air shows and texture the one of tissue, so where air correlates as no noise does, each axis has
+    the smaller one. A picture that is nowhere brighter than twice its noise may be taken for air and read up to half
+    too high.
     """
     volume = np.asarray(values, dtype=np.float64)
     peak = float(np.max(volume, where=np.isfinite(volume), initial=0.0))
@@ -89,18 +92,30 @@ def _estimate(volume: Float) -> Level:
     air = _air(volume)
     if air is None:
         read = tissue_noise(volume)
-        return Level(read.sigma, read.low, read.high, 1, read.lag1, "tissue")
+        return Level(read.sigma, read.low, read.high, 1, read.lag1, "tissue", read.spectrum)
     level, clean = air.level, air.shaped < CLEAN
     channels = level.channels if clean else 1
     read = tissue_noise(volume, channels=channels)
     row, column = (min(pair) for pair in zip(read.lag1, level.lag1, strict=True))
     white = max(row, column) <= WHITE_LAG1
+    fit = of_air(volume, air.blocks) if clean and not white else None
+    if fit is not None and fit.is_noise:
+        return replace(level, spectrum=fit.spectrum)
     needed = FEWEST_BLOCKS if not clean else SURE_WHITE if white else SURE
     believed = OVERRULED if clean and not white else 1.0
     if read.blocks >= needed and 0 < read.sigma < believed * level.sigma:
-        return Level(read.sigma, read.low, read.high, channels, (row, column), "tissue")
-    told = read.blocks >= needed if clean else white
-    return replace(level, lag1=(row, column)) if told else level
+        return Level(read.sigma, read.low, read.high, channels, (row, column), "tissue", _agreeing(read, (row, column)))
+    if white:
+        return replace(level, lag1=(row, column)) if not clean or read.blocks >= needed else level
+    ghosts = not clean or fit is not None
+    if ghosts and read.blocks >= SURE:
+        return replace(level, lag1=(row, column), spectrum=_agreeing(read, (row, column)))
+    return level
+
+
+def _agreeing(read: Tissue, lag1: tuple[float, float]) -> Spectrum | None:
+    """The spectrum that tissue shows, unless air told of less correlation."""
+    return read.spectrum if lag1 == read.lag1 else None
 
 
 def air_level(volume: Float) -> Level | None:
@@ -111,9 +126,13 @@ def air_level(volume: Float) -> Level | None:
 
 @dataclass(frozen=True)
 class _Air:
-    """What looks like air, and the power of its lowest frequencies over what its noise explains."""
+    """What looks like air.
+
+    ``blocks`` says where it is; ``shaped`` is the power of its lowest frequencies over what its noise explains.
+    """
 
     level: Level
+    blocks: npt.NDArray[np.bool_]
     shaped: float
 
 
@@ -132,7 +151,7 @@ def _air(volume: Float) -> _Air | None:
     sigma = float(np.sqrt(np.mean(pixels**2) / (2 * channels)))
     level = Level(sigma, float(low), float(high), channels, _underlying_lag1(pixels), "air")
     shaped = _shaped(pixels)
-    return _Air(level, shaped) if shaped < NO_AIR else None
+    return _Air(level, air, shaped) if shaped < NO_AIR else None
 
 
 def _shaped(pixels: Float) -> float:

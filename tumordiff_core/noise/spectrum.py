@@ -1,7 +1,8 @@
-"""How noise is spread over spatial frequencies: a Fermi-filtered acquisition, fitted to air or to flat tissue.
+"""How noise is spread over spatial frequencies: a Fermi-filtered acquisition, fitted to the air around the breast.
 
 Two lag-1 correlations say how near neighbours hang together, not where the noise ends; magnitudes of air say both. Of
-complex noise with correlation rho, magnitudes correlate by about 0.93 rho^2 + 0.07 rho^4 (one channel, to 0.01).
+complex noise with correlation rho, magnitudes correlate by about 0.93 rho^2 + 0.07 rho^4 (one channel, to 0.01). Air
+whose magnitudes correlate as no such noise does holds something else: ghosts.
 """
 
 from dataclasses import dataclass
@@ -11,10 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, optimize
 
-from tumordiff_core.noise.correlation import FERMI_EDGE, FERMI_WIDTH, fermi_spectrum, lag1_of_spectrum
+from tumordiff_core.noise.correlation import FERMI_EDGE, FERMI_WIDTH, fermi_spectrum
 from tumordiff_core.noise.cosines import BLOCK
-from tumordiff_core.noise.level import Level, air_blocks, air_level
-from tumordiff_core.noise.tissue import tissue_noise
 
 Float = npt.NDArray[np.float64]
 
@@ -25,11 +24,8 @@ LOCAL_PIXELS = 12.0
 MOST_SLICES = 12
 FEWEST_PIXELS = 20_000
 FIT_SIDE = 32
-AGREES = 0.05
-"""Difference of lag-1 correlations up to which a spectrum is that of the measured noise."""
-
-MOST_MISS = 0.03
-"""Root mean square difference of correlations above which the fit says nothing."""
+EXPLAINED, CHANCE = 0.004, 1.5
+"""Root mean square difference of correlations that a fit to pure noise leaves, and over the root of the pixels."""
 
 
 @dataclass(frozen=True)
@@ -46,40 +42,42 @@ class Spectrum:
             rows, columns, row_cut=self.row_cut, column_cut=self.column_cut, edge=1.0, width=self.width
         )
 
-    @property
-    def lag1(self) -> tuple[float, float]:
-        """Correlation of neighbouring rows and of neighbouring columns."""
-        return lag1_of_spectrum(self.amplitude(FIT_SIDE, FIT_SIDE))
 
-    def agrees(self, lag1: tuple[float, float]) -> bool:
-        """Whether its correlations are the measured ones."""
-        return all(abs(mine - measured) <= AGREES for mine, measured in zip(self.lag1, lag1, strict=True))
+def zero_filled(cuts: tuple[float, float]) -> Spectrum:
+    """The spectrum of ``fermi_spectrum`` with these acquired shares of Nyquist's frequency."""
+    return Spectrum(FERMI_EDGE * cuts[0], FERMI_EDGE * cuts[1], FERMI_WIDTH / FERMI_EDGE)
 
 
-def of_phase(values: npt.NDArray[Any], level: Level) -> Spectrum | None:
-    """The noise spectrum of a phase [slice, row, column] of measured level: of its air where it agrees, else of tissue.
+@dataclass(frozen=True)
+class AirFit:
+    """The spectrum that explains the correlations of air best.
 
-    None where neither is zero-filled noise of the measured correlation.
+    Parameters
+    ----------
+    miss : root mean square difference of measured and explained correlations
+    pixels : how many pixels of air were looked at
     """
-    air = of_air(values)
-    if air is not None and air.agrees(level.lag1):
-        return air
-    cuts = tissue_noise(values, channels=level.channels).cuts
-    if cuts is None:
-        return None
-    found = Spectrum(FERMI_EDGE * cuts[0], FERMI_EDGE * cuts[1], FERMI_WIDTH / FERMI_EDGE)
-    return found if found.agrees(level.lag1) else None
+
+    spectrum: Spectrum
+    miss: float
+    pixels: int
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether the correlations are those of noise; those of ghosts are not."""
+        return self.miss <= EXPLAINED + CHANCE / float(np.sqrt(self.pixels))
 
 
-def of_air(values: npt.NDArray[Any]) -> Spectrum | None:
-    """The noise spectrum of one magnitude phase [slice, row, column]; None without enough air or where none fits."""
+def of_air(values: npt.NDArray[Any], blocks: npt.NDArray[np.bool_]) -> AirFit | None:
+    """The noise spectrum of one magnitude phase [slice, row, column] from its air; None where there is too little.
+
+    ``blocks`` [slice, block row, block column] says which blocks of 8x8 pixels are air.
+    """
     step = max(-(-len(values) // MOST_SLICES), 1)
-    volume = np.asarray(values[::step], dtype=np.float64)
-    blocks = air_blocks(volume)
-    if blocks is None or air_level(volume) is None:
-        return None
-    air = np.kron(ndimage.binary_opening(blocks, np.ones((1, 3, 3))), np.ones((1, BLOCK, BLOCK), dtype=bool))
-    if np.count_nonzero(air) < FEWEST_PIXELS:
+    volume, chosen = np.asarray(values[::step], dtype=np.float64), blocks[::step]
+    air = np.kron(ndimage.binary_opening(chosen, np.ones((1, 3, 3))), np.ones((1, BLOCK, BLOCK), dtype=bool))
+    pixels = int(np.count_nonzero(air))
+    if pixels < FEWEST_PIXELS:
         return None
     measured = _correlation(volume[:, : air.shape[1], : air.shape[2]], air)
 
@@ -89,9 +87,8 @@ def of_air(values: npt.NDArray[Any]) -> Spectrum | None:
 
     start, low, high = (0.75, 0.9, 0.2, 0.0), (0.2, 0.2, 0.02, -0.05), (1.6, 1.6, 1.0, 0.1)
     found = optimize.least_squares(miss, start, bounds=(low, high))
-    if np.sqrt(np.mean(found.fun**2)) > MOST_MISS:
-        return None
-    return Spectrum(*(float(v) for v in found.x[:3]))
+    best = Spectrum(*(float(v) for v in found.x[:3]))
+    return AirFit(best, float(np.sqrt(np.mean(found.fun**2))), pixels)
 
 
 def _correlation(volume: Float, air: npt.NDArray[np.bool_]) -> Float:

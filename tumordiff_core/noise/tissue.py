@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import special
 
 from tumordiff_core.noise import cosines
+from tumordiff_core.noise.spectrum import Spectrum, zero_filled
 from tumordiff_core.noise.stabilise import stabiliser
 
 Float = npt.NDArray[np.float64]
@@ -49,7 +50,7 @@ class Tissue:
     low, high : range between the quietest and the noisiest tenth of the slices
     lag1 : correlation of neighbouring rows and of neighbouring columns
     blocks : how many overlapping blocks lay well above the noise
-    cuts : see ``cosines.Fit``
+    spectrum : where zero-filled noise fits best
     """
 
     sigma: float
@@ -57,12 +58,12 @@ class Tissue:
     high: float
     lag1: tuple[float, float]
     blocks: int
-    cuts: tuple[float, float] | None
+    spectrum: Spectrum | None
 
 
 def tissue_noise(volume: npt.NDArray[Any], *, channels: int = 1) -> Tissue:
     """The noise of the tissue of one phase [slice, row, column]; sigma 0 when nothing can be measured."""
-    nothing = Tissue(0.0, 0.0, 0.0, (0.0, 0.0), blocks=0, cuts=None)
+    nothing = Tissue(0.0, 0.0, 0.0, (0.0, 0.0), blocks=0, spectrum=None)
     step = max(-(-len(volume) // MOST_SLICES), 1)
     slices = np.asarray(volume[::step], dtype=np.float64)
     if min(slices.shape[1:]) < cosines.BLOCK:
@@ -89,7 +90,8 @@ def tissue_noise(volume: npt.NDArray[Any], *, channels: int = 1) -> Tissue:
         sigma *= factor
         if abs(factor - 1) < SETTLED:
             break
-    return Tissue(sigma, sigma * low, sigma * high, fit.lag1, int(np.count_nonzero(bright)), fit.cuts)
+    spectrum = None if fit.cuts is None else zero_filled(fit.cuts)
+    return Tissue(sigma, sigma * low, sigma * high, fit.lag1, int(np.count_nonzero(bright)), spectrum)
 
 
 def _overlapping(volume: Float) -> Float:

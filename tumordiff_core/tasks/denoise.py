@@ -55,7 +55,7 @@ class DenoiseParams(BaseModel):
     )
     local_means: float | None = Field(
         None, ge=0, le=1, title="Local means",
-        description="How much of what local averages lost is given back; empty: 0.7 with several phases, else 0.",
+        description="How much of what local averages lost is given back; empty: most of it with several phases.",
     )  # fmt: skip
     samples: int = Field(0, ge=0, le=64, title="Posterior samples", description="Draws instead of one probe per slice.")
     sample_steps: int = Field(20, ge=2, le=1000, title="Steps per sample")
@@ -89,13 +89,12 @@ def run(params: DenoiseParams, job: "Job") -> None:
     volume = read_input(params.input, params.series, job.progress)
     refuse_unacquired(volume)
     model = model_cards.find(params.model or model_cards.DEFAULT)
-    if params.local_means is None:
-        params = params.model_copy(update={"local_means": local_means.usual_share(volume.phases)})
     scaling = robust_scaling(volume.values)
     job.progress.stage("measure noise", volume.phases)
     measured = [_measured(phase, job.progress) for phase in volume.values]
     levels = [_used(level, params.sigma) for level in measured]
-    loaded = replace(weights.load(model), mirrors=params.mirrors, local_means=params.local_means or 0.0)
+    share = local_means.share_of(params.local_means, volume.phases)
+    loaded = replace(weights.load(model), mirrors=params.mirrors, local_means=share)
     warn_out_of_range(loaded, levels, scaling, job.progress)
     job.progress.stage("denoise", volume.phases * volume.geometry.shape[0])
     mean = np.empty(volume.values.shape, dtype=np.float32)
@@ -108,7 +107,7 @@ def run(params: DenoiseParams, job: "Job") -> None:
         clean = phase.astype(np.float32) if level.sigma == 0 else scaling.invert(scaled)
         mean[index] = denoise.blend(phase, clean, params.strength)
     job.progress.stage("compare tumour volume")
-    figures = _tumour_figures(volume, mean)
+    figures = {"local_means": share, **_tumour_figures(volume, mean)}
     if params.alarms:
         job.progress.stage("compute safety figures")
         alone = _alone(loaded, volume, scaled_phases, levels, scaling, params.strength, job.progress)
@@ -328,7 +327,7 @@ def _spread(
     model: "LoadedModel", volume: "Volume", mean: "Float", levels: "list[Level]", scaling: "Scaling",
     params: DenoiseParams, job: "Job",
 ) -> "Float":  # fmt: skip
-    """Root mean square of posterior samples about the result, in the units of the source."""
+    """Root mean square of posterior samples about the mean at full strength, in the units of the source."""
     import numpy as np
     import torch
 
@@ -456,12 +455,8 @@ def _place_to_explain(phases: "Float", figures: dict[str, Any]) -> tuple[int, in
 
 
 def _amplitude(phases: "Float", levels: "list[Level]") -> "npt.NDArray[Any] | None":
-    """Amplitude spectrum of the noise where it is correlated and air or tissue of the first phase tell it."""
-    from tumordiff_core.noise import spectrum
-
-    if levels[0].sigma == 0 or min(levels[0].lag1) <= 0:
-        return None
-    found = spectrum.of_phase(phases[0], levels[0])
+    """Amplitude spectrum of the noise where it is correlated and the first phase tells it."""
+    found = levels[0].spectrum
     return None if found is None else found.amplitude(*phases.shape[-2:])
 
 

@@ -42,6 +42,7 @@ class EvaluateParams(BaseModel):
         None, ge=0, le=1, title="Local means",
         description="How much of what local averages lost is given back; empty: as denoise does with as many phases.",
     )  # fmt: skip
+    seed: int = Field(4000, ge=0, title="Seed", description="Of the lesions that are looked for, and their noise.")
     against: str = Field("bm3d+vst", title="Compared with")
     repeat: str = Field(
         "", title="Repeat-phase test", description="A dynamic series (folder, file, series:<uid>): this test alone."
@@ -132,6 +133,7 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
     """The studies that were asked for, model by model: figures by study and model, and sections of the report."""
     from tumordiff_core import model_cards
     from tumordiff_core.engine import weights
+    from tumordiff_core.engine.local_means import share_of
     from tumordiff_core.evaluation import calibration, denoise, detectability, pages, references
 
     asked = [study for study in dict.fromkeys(params.studies) if study != "none"]
@@ -140,8 +142,8 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
         return found, []
     names = params.models or [model.card.name for model in model_cards.all_models()[0]]
     loaded = {name: weights.load(model_cards.find(name)) for name in names}
-    models = {name: replace(model, local_means=_share(params, phases=1)) for name, model in loaded.items()}
-    visits = {name: replace(model, local_means=_share(params, phases=2)) for name, model in loaded.items()}
+    models = {name: replace(model, local_means=share_of(params.local_means, 1)) for name, model in loaded.items()}
+    visits = {name: replace(model, local_means=share_of(params.local_means, 2)) for name, model in loaded.items()}
     sections = []
     if "calibration" in asked:
         clean = references.phantoms(visits=2)
@@ -167,7 +169,7 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
             for level in params.levels
             for name, figures in detectability.study(
                 breasts, methods, level, spectrum=kind.spectrum(*breasts[0].tissue.shape[1:]), channels=kind.channels,
-                progress=job.progress,
+                seed=params.seed, progress=job.progress,
             ).items()
         ]  # fmt: skip
         note = "Lesions of 3 to 8 mm put into phantoms before the noise; intervals over lesions, which are not people."
@@ -190,6 +192,7 @@ def _repeat(params: EvaluateParams, job: "Job") -> None:
     from tumordiff_core import model_cards, result_folder
     from tumordiff_core.engine import weights
     from tumordiff_core.engine.denoise import NoiseLevel
+    from tumordiff_core.engine.local_means import share_of
     from tumordiff_core.errors import InputError
     from tumordiff_core.evaluation import pages, repeat_phase
     from tumordiff_core.imaging.intensity import robust_scaling
@@ -207,7 +210,7 @@ def _repeat(params: EvaluateParams, job: "Job") -> None:
     series = repeat_phase.Series(volume.values, 0, early, late, noise, robust_scaling(volume.values).high)
     methods = repeat_phase.usual_filters(level.sigma)
     for name in params.models or [model.card.name for model in model_cards.all_models()[0]]:
-        model = replace(weights.load(model_cards.find(name)), local_means=_share(params, phases=volume.phases))
+        model = replace(weights.load(model_cards.find(name)), local_means=share_of(params.local_means, volume.phases))
         methods[name] = repeat_phase.of_model(model)
     rows = [row._asdict() for row in repeat_phase.evaluate(series, methods, progress=job.progress)]
     note = (
@@ -266,12 +269,13 @@ def _references(params: EvaluateParams) -> Path:
 def _models(params: EvaluateParams) -> "dict[str, Method]":
     from tumordiff_core import model_cards
     from tumordiff_core.engine import weights
+    from tumordiff_core.engine.local_means import share_of
     from tumordiff_core.evaluation import denoise
 
     names = params.models or [model.card.name for model in model_cards.all_models()[0]]
     methods: dict[str, Method] = {}
     for name in names:
-        model = replace(weights.load(model_cards.find(name)), local_means=_share(params, phases=1))
+        model = replace(weights.load(model_cards.find(name)), local_means=share_of(params.local_means, 1))
         for mirrors in (1, *params.mirrors):
             mean = replace(model, mirrors=mirrors)
             ending = f" over {mirrors} mirror images" if mirrors > 1 else ""
@@ -281,13 +285,6 @@ def _models(params: EvaluateParams) -> "dict[str, Method]":
         if params.blind:
             methods[f"{name} blind"] = denoise.model_method(model, neighbours=model.neighbours, blind=True)
     return methods
-
-
-def _share(params: EvaluateParams, *, phases: int) -> float:
-    """How much of what local means lost is given back to a series of so many phases."""
-    from tumordiff_core.engine import local_means
-
-    return local_means.usual_share(phases) if params.local_means is None else params.local_means
 
 
 def _tables(folder: Path, rows: list[dict[str, Any]], name: str = "slices") -> None:

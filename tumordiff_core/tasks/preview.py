@@ -75,11 +75,8 @@ def _prepare(request: dict[str, Any]) -> "tuple[Float, Scaling, NoiseLevel, Load
         _models[name] = weights.load(model_cards.find(name))
     sigma = level.sigma if request.get("sigma") is None else float(request["sigma"])
     noise = denoise.NoiseLevel(sigma / scaling.range, level.lag1, level.channels)
-    share = request.get("local_means")
-    usual = local_means.usual_share(int(request.get("phases", 1)))
-    model = replace(
-        _models[name], mirrors=int(request.get("mirrors", 1)), local_means=usual if share is None else float(share)
-    )
+    share = local_means.share_of(request.get("local_means"), int(request.get("phases", 1)))
+    model = replace(_models[name], mirrors=int(request.get("mirrors", 1)), local_means=share)
     return scaling.apply(values), scaling, noise, model
 
 

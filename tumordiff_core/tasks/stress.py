@@ -26,7 +26,11 @@ class StressParams(BaseModel):
         None, ge=0, title="Noise level", description="In the units of the input; empty: measured."
     )
     local_means: float | None = Field(
-        None, ge=0, le=1, title="Local means", description="Given back as in denoising; empty: 0.7 with several phases."
+        None,
+        ge=0,
+        le=1,
+        title="Local means",
+        description="Given back as in denoising; empty: most of it with several phases.",
     )
     seconds: float = Field(90, gt=0, le=3600, title="Seconds", description="For inserting and denoising.")
     turns: int = Field(40, ge=1, le=1000, title="Most turns", description="A lesion at every place, each turn.")
@@ -55,7 +59,7 @@ def run(params: StressParams, job: "Job") -> None:
     manager.load("tumordiff_core.tasks.denoise:refuse_unacquired")(volume)
     card = model_cards.find(params.model or model_cards.DEFAULT)
     opened = _opened(volume, params, job)
-    share = local_means.usual_share(volume.phases) if params.local_means is None else params.local_means
+    share = local_means.share_of(params.local_means, volume.phases)
     model = replace(weights.load(card), local_means=share)
     cells, points = stress.run(
         model, opened, seconds=params.seconds, most_turns=params.turns, seed=params.seed, progress=job.progress
@@ -81,7 +85,10 @@ def run(params: StressParams, job: "Job") -> None:
         model={"name": card.card.name, "weights_sha256": card.card.weights_sha256},
         noise={"sigma": [level.sigma for level in opened.noise], "lag1": list(opened.noise[0].lag1)},
         series_uids=[str(uid) for uid in volume.facts.get("series_uids", []) if uid],
-        figures={"stress": {**tables, "lesions": lesions, "note": note, "reliable": stress.RELIABLE}},
+        figures={
+            "local_means": share,
+            "stress": {**tables, "lesions": lesions, "note": note, "reliable": stress.RELIABLE},
+        },
     )  # fmt: skip
     result_folder.finish(job.result, record)
     job.answer.update(result=str(job.folder / "result"), lesions=lesions, curve=tables["curve"], note=note)

@@ -87,9 +87,11 @@ def test_a_mean_over_mirror_images_is_told_of() -> None:
 
 
 def test_local_means_given_back_are_told_of() -> None:
-    found = header(source(), record(params={"strength": 1.0, "local_means": 0.7}))
-    assert "70% of what local means lost given back; strength 1.0" in found.DerivationDescription
-    assert "local means" not in header(source(), record(params={"local_means": 0.0})).DerivationDescription
+    found = header(source(), record(params={"strength": 1.0}, figures={"local_means": 0.7}))
+    assert "0.7 of what local means lost given back; strength 1.0" in found.DerivationDescription
+    for figures, sigma in (({}, 3.0), ({"local_means": 0.0}, 3.0), ({"local_means": 0.7}, 0.0)):
+        told = record(figures=figures, noise={"sigma": [sigma, sigma]})
+        assert "local means" not in header(source(), told).DerivationDescription
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_where_local_means_are_given_back_doubt_and_residual_follow_their_closed
         std, _ = uncertainty.patch_std(model, *slice_seen, denoise.NoiseLevel(SIGMA))
     impulse = torch.zeros(1, 1, 64, 64)
     impulse[0, 0, 32, 32] = 1
-    back = share * np.fft.fft2(local_means.averaged(impulse)[0, 0].numpy(), norm="backward")
+    back = share * np.fft.fft2(local_means.averaged(impulse, torch.ones_like(impulse))[0, 0].numpy(), norm="backward")
     gain = np.abs(back)
     assert found.trace[0] == pytest.approx(GAIN + (1 - GAIN) * np.mean(gain**2), abs=0.01)
     assert found.residual_power[0] == pytest.approx((1 - GAIN) * np.mean((1 - gain) ** 2), abs=0.01)

@@ -62,7 +62,8 @@ def test_result_says_how_sure_it_is(result: Result) -> None:
 
 
 def test_phases_get_most_of_their_local_means_back_and_the_result_says_so(result: Result) -> None:
-    assert result.record.params["local_means"] == local_means.USUAL_SHARE
+    assert result.record.figures["local_means"] == local_means.USUAL_SHARE
+    assert result.record.params["local_means"] is None
 
 
 def test_a_single_stack_gets_none_back_unless_told(tmp_path: Path, home: Path) -> None:
@@ -76,13 +77,30 @@ def test_a_single_stack_gets_none_back_unless_told(tmp_path: Path, home: Path) -
         assert worker.main(folder) == 0, jobs.failure(folder)
         kept = open_result(folder / "result")
         means[share] = np.array(kept.array("mean"))
-        assert kept.record.params["local_means"] == (share or 0.0)
+        assert kept.record.figures["local_means"] == (share or 0.0)
     assert np.array_equal(means[None], means[0.0])
     expected = local_means.expected(torch.from_numpy(means[0.0]), 10.0, 1).numpy()
     lost = abs(float((stack - expected).mean()))
     assert lost > 0.5
     expected = local_means.expected(torch.from_numpy(means[1.0]), 10.0, 1).numpy()
     assert abs(float((stack - expected).mean())) < 0.2 * lost
+
+
+def test_posterior_samples_say_how_far_they_lie_from_the_mean(tmp_path: Path, home: Path) -> None:
+    tiny_model.make(paths.models())
+    stack = magnitude(np.full((2, 32, 32), 100.0), 10.0, np.random.default_rng(1))
+    np.save(tmp_path / "stack.npy", stack)
+    spread = {}
+    for share in (0.0, 1.0):
+        params = {"input": str(tmp_path / "stack.npy"), "model": "tiny", "sigma": 10.0, "local_means": share,
+                  "samples": 4, "sample_steps": 4, "alarms": False, "explanation": False}  # fmt: skip
+        folder = jobs.new_job("denoise", params)
+        assert worker.main(folder) == 0, jobs.failure(folder)
+        kept = open_result(folder / "result")
+        spread[share] = np.array(kept.array("std")), np.array(kept.array("mean"))
+    moved = np.abs(spread[1.0][1] - spread[0.0][1]).mean()
+    assert moved > 0.5
+    assert spread[1.0][0].mean() > spread[0.0][0].mean() > 0
 
 
 def test_result_says_what_the_gate_will_ask_and_where(result: Result) -> None:

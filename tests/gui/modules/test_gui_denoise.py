@@ -208,12 +208,31 @@ def test_a_pixel_of_a_result_is_explained_as_the_result_was_made(
     click_pixel(wiring, "original", 40, 33)
     qtbot.waitUntil(lambda: bool(asked(wiring, "explain")), timeout=PATIENCE_MS)
     told = asked(wiring, "explain")[-1]
-    assert (told["local_means"], told["mirrors"]) == (0.7, 2)
+    assert (told["local_means"], told["mirrors"]) == (0.7, 2) and "result" in told
+
+
+def test_a_result_from_before_local_means_is_not_what_the_form_would_make(
+    wiring: Any, denoise: Any, qtbot: Any, home: Path
+):  # fmt: skip
+    show_result(wiring, denoise, qtbot, fakes.make_result(home / "r" / "result", samples=4))
+    assert not denoise.showing.chosen.stale
     older = fakes.make_result(home / "s" / "result", samples=4)
+    record = json.loads((older / "result.json").read_text("utf-8"))
+    del record["params"]["local_means"]
+    (older / "result.json").write_text(json.dumps(record), "utf-8")
     show_result(wiring, denoise, qtbot, older)
-    click_pixel(wiring, "original", 50, 33)
-    qtbot.waitUntil(lambda: asked(wiring, "explain")[-1]["row"] == 50, timeout=PATIENCE_MS)
-    assert asked(wiring, "explain")[-1]["local_means"] == 0.0
+    assert denoise.showing.chosen.stale and denoise.controls.form.values()["local_means"] is None
+
+
+def test_what_suited_one_series_does_not_follow_to_the_next(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    folder = fakes.make_result(home / "r" / "result", samples=4, local_means=0.0, sigma=12.0)
+    show_result(wiring, denoise, qtbot, folder)
+    values = denoise.controls.form.values()
+    assert (values["local_means"], values["sigma"]) == (0.0, 12.0)
+    wiring.context.desk.select("DEMO-001", "1.2.1.3")
+    qtbot.waitUntil(lambda: view(denoise, "original").picture is not None, timeout=PATIENCE_MS)
+    values = denoise.controls.form.values()
+    assert values["local_means"] is None and values["sigma"] is None
 
 
 def test_an_unevaluated_model_says_so_beside_its_name_and_on_its_pictures(wiring: Any, denoise: Any, qtbot: Any):

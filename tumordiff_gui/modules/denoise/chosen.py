@@ -73,15 +73,3 @@ class Chosen:
     stale: bool = False
     nothing: bool = True
     refused: str = ""
-
-    @property
-    def sigma(self) -> float | None:
-        """Noise level the reader gave, ``None``: measured."""
-        return self.way.sigma
-
-    def way_explained(self) -> Way:
-        """How the pixels on the screen came about: as the result was made, else as the form says."""
-        if self.result is None:
-            return self.way
-        params = self.result.record.params
-        return way_of({"local_means": 0.0, **params}, len(self.result.record.labels))

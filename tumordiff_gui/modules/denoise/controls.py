@@ -32,6 +32,9 @@ from tumordiff_gui.theme import apply, icons
 from tumordiff_gui.views.column import heading, scrolling_column
 
 FORM_FIELDS = ("sigma", "uncertainty", "alarms", "explanation", "mirrors", "local_means", "samples", "seed")
+OF_ONE_SERIES = ("sigma", "local_means")
+"""Fields that go back to automatic with another series: what suits one may harm the next."""
+
 STRENGTH_PARTS = 100
 LAYOUTS = (
     ("compare", strings.COMPARE, strings.COMPARE_HINT, "view-grid-outline"),

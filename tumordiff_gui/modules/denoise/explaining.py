@@ -94,7 +94,7 @@ class Explaining(QObject):
         elif chosen.files is not None and chosen.model:
             keep = None if self._kept.folder is None else (self._kept.folder, chosen.phase)
             self.explanations.want(
-                chosen.files, pixel, chosen.model, chosen.way_explained(), features=self._features, keep=keep
+                chosen.files, pixel, chosen.model, chosen.way, features=self._features, keep=keep
             )  # fmt: skip
         elif self.explanations.found is not None:
             self.explanations.forget()

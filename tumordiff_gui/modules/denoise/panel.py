@@ -15,7 +15,7 @@ from tumordiff_gui.background.pictures import picture_of_result
 from tumordiff_gui.modules.denoise import composing, findings, strings
 from tumordiff_gui.modules.denoise.chosen import Way, way_of
 from tumordiff_gui.modules.denoise.composing import Source
-from tumordiff_gui.modules.denoise.controls import FORM_FIELDS, LAYOUTS, Controls
+from tumordiff_gui.modules.denoise.controls import FORM_FIELDS, LAYOUTS, OF_ONE_SERIES, Controls
 from tumordiff_gui.modules.denoise.models import Models
 from tumordiff_gui.modules.denoise.running import Running, Subject
 from tumordiff_gui.modules.denoise.showing import Showing
@@ -166,6 +166,8 @@ class Panel(QWidget):
         if self._result is None and results:
             self._open(results[0])
             self._list_results()
+        if self._result is None:
+            self.controls.form.set(dict.fromkeys(OF_ONE_SERIES))
         if refused:
             self._refresh()
         else:
@@ -465,7 +467,7 @@ class Panel(QWidget):
         self._result = self.showing.chosen.result = result
         self.showing.strength = self.showing.computed_strength()
         self.controls.set_strength(self.showing.strength)
-        made = result.record.params
+        made = {**dict.fromkeys(OF_ONE_SERIES), **result.record.params}
         self.controls.form.set({name: made[name] for name in FORM_FIELDS if name in made})
         self.models.put(str(result.record.model.get("name")))
         return True
@@ -474,7 +476,8 @@ class Panel(QWidget):
         """Whether the form or the model says something else than the result was made with."""
         if self._result is None:
             return False
-        made, now = self._result.record.params, self.controls.form.values()
+        # What was made before local means could be given back was made without them.
+        made, now = {"local_means": 0.0, **self._result.record.params}, self.controls.form.values()
         if self.model_name and self.model_name != self._result.record.model.get("name"):
             return True
         return any(made[name] != now.get(name) for name in FORM_FIELDS if name in made)

@@ -1,7 +1,7 @@
 """The jobs of the chosen series: denoising it as a whole, and the stress test; starts, follows and stops them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -11,7 +11,7 @@ from tumordiff_core import result_folder
 from tumordiff_core.errors import TumorDiffError
 from tumordiff_gui.background.jobs import JobView, traceback_of
 from tumordiff_gui.modules.denoise import strings
-from tumordiff_gui.modules.denoise.chosen import Way
+from tumordiff_gui.modules.denoise.chosen import Way, way_of
 from tumordiff_gui.modules.denoise.controls import Controls
 from tumordiff_gui.modules.denoise.stress import StressDialogue
 
@@ -138,11 +138,14 @@ class Running(QObject):
         return self._subject().why_not
 
     def stress(self) -> None:
-        """Show the newest stress test of this series and model, or start one."""
+        """Show the newest stress test of this series, model, level and local means, or start one."""
+        subject = self._subject()
+        wanted = replace(subject.way, mirrors=1)
         done = [
             view for view in self._context.jobs.all()
             if self._is_stress(view) and view.state == "done"
-            and view.record.params.get("model") == self._subject().model
+            and view.record.params.get("model") == subject.model
+            and way_of({"local_means": 0.0, **view.record.params}, wanted.phases) == wanted
         ]  # fmt: skip
         if done:
             self._show_stress(max(done, key=lambda view: view.ended_s or 0.0))

@@ -205,7 +205,7 @@ class Showing(QObject):
         """The noise level of the shown phase in the units of the series, 0 while unknown."""
         if self.chosen.result is not None:
             return findings.sigma_of(self.chosen.result.record, self.chosen.phase)
-        given = self.chosen.sigma
+        given = self.chosen.way.sigma
         return given if given is not None else float(self.previews.level.get("sigma") or 0.0)
 
     def computed_strength(self) -> float:
@@ -214,7 +214,7 @@ class Showing(QObject):
 
     def noise_percent(self) -> float | None:
         """Noise in percent of the range the network sees, as the last preview measured it or the reader gave it."""
-        level, given = self.previews.level, self.chosen.sigma
+        level, given = self.previews.level, self.chosen.way.sigma
         if not level.get("range"):
             return None
         return 100 * float(given if given is not None else level["measured"]) / float(level["range"])
