@@ -53,6 +53,7 @@ def test_one_slice_is_denoised_many_times_faster_than_bm3d(name):
     assert ratio >= (25 if name == model_cards.DEFAULT else 1)
 
 
+@pytest.mark.timeout(1800)  # BM4D alone takes minutes
 def test_a_series_is_denoised_many_times_faster_than_bm4d():
     pytest.importorskip("bm4d", reason="bm4d is not installed: pip install 'tumordiff[bench]'")
     noisy = disc(60)
