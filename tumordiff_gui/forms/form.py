@@ -145,6 +145,9 @@ class _Editor(QWidget):
     def set(self, value: Any) -> None:
         raise NotImplementedError
 
+    def leave_open(self, is_open: bool) -> None:
+        """Whether the program chooses the value: then none is shown, where the widget would show one."""
+
     def name_for_readers(self, name: str) -> None:
         self.inner.setAccessibleName(name)
 
@@ -207,6 +210,11 @@ class _Ratio(_Editor):
 
     def set(self, value: Any) -> None:
         self.box.setValue(float(value or 0.0))
+
+    def leave_open(self, is_open: bool) -> None:
+        self.box.setSpecialValueText(" " if is_open else "")
+        if is_open:
+            self.box.setValue(self.box.minimum())
 
 
 class _YesNo(_Editor):
@@ -288,6 +296,7 @@ class _Optional(_Editor):
 
     def _ticked(self, automatic: bool) -> None:
         self.editor.setEnabled(not automatic)
+        self.editor.leave_open(automatic)
         self.changed.emit()
 
     def name_for_readers(self, name: str) -> None:
@@ -305,6 +314,7 @@ class _Optional(_Editor):
         self.editor.setEnabled(value is not None)
         if value is not None:
             self.editor.set(value)
+        self.editor.leave_open(value is None)
 
 
 def _is_mapping(field: FieldInfo) -> bool:

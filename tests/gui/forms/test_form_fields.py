@@ -18,6 +18,7 @@ class Params(BaseModel):
     strength: float = Field(1.0, ge=0, le=1, title="Strength")
     sigma_percent: float | None = Field(None, ge=0, title="Sigma")
     preset: Literal["ours", "paper"] = "ours"
+    share: float | None = Field(None, ge=0, le=1, title="Share")
     bidirectional: bool = False
     name: str = Field("", min_length=0)
     data: Path | None = None
@@ -59,6 +60,24 @@ def test_an_optional_field_is_left_to_the_program_until_its_tick_is_taken(qtbot:
     editor.tick.setChecked(False)
     QTest.keyClicks(editor.editor.line, "5.1")
     assert form.record().sigma_percent == 5.1
+
+
+def test_a_bounded_number_left_to_the_program_shows_none(qtbot: Any):
+    form = Form(Params)
+    qtbot.addWidget(form)
+    form.show()
+    editor = form.editor("share")
+    line = editor.editor.box.lineEdit()
+    assert line.text().strip() == "" and form.values()["share"] is None
+    editor.tick.setChecked(False)
+    assert float(line.text()) == form.values()["share"] == 0
+    line.selectAll()
+    QTest.keyClicks(line, "0.4")
+    assert form.record().share == 0.4
+    editor.tick.setChecked(True)
+    assert line.text().strip() == "" and form.record().share is None
+    form.set({"share": 0.7})
+    assert float(line.text()) == form.record().share == 0.7
 
 
 def test_choices_ticks_and_lists_are_typed(qtbot: Any):
