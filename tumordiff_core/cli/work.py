@@ -286,7 +286,7 @@ def evaluate(
         float | None,
         typer.Option(metavar="G", min=0, max=1, help="Local means given back; default: as denoise does."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="For detectability: other lesions, other noise.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="For detectability and stress: other lesions.")] = None,
     into_cards: Annotated[bool, typer.Option("--into-cards", help="Write the figures into the models' cards.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -299,7 +299,8 @@ def evaluate(
         finish(do("amounts", asked, as_json=as_json))
     if what is Evaluated.stress:
         source = references if references.startswith(SERIES_PREFIX) else _whole(references)
-        finish(do("stress", {"input": source, "model": model[0] if model else ""}, as_json=as_json))
+        told = {"model": model[0] if model else "", "local_means": local_means, "seed": seed}
+        finish(do("stress", {"input": source, **told}, as_json=as_json))
     values = {
         "what": what.value, "references": _whole(references), "models": model or None, "levels": level or None,
         "sets": sets or None, "kinds": kind or None, "baselines": baseline or None, "against": against,

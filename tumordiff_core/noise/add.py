@@ -49,7 +49,7 @@ def magnitude(
 def expected_magnitude(snr: npt.NDArray[Any], channels: int = 1) -> Float:
     """E[y | x] / sigma of a magnitude over ``channels`` receiver channels, for signals x in units of sigma; any shape.
 
-    The mean of a non-central chi variable of 2 L degrees of freedom by Kummer's function (Constantinides 1997, eq. 4).
+    The mean of a non-central chi variable of 2 L degrees of freedom by Kummer's function (Constantinides 1997).
     """
     at_zero = np.sqrt(2) * np.exp(gammaln(channels + 0.5) - gammaln(channels))
     squared = np.asarray(snr, dtype=np.float64) ** 2

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammaln
 
 from tumordiff_core.noise import cosines
+from tumordiff_core.noise.add import expected_magnitude
 from tumordiff_core.noise.cosines import BLOCK
 from tumordiff_core.noise.spectrum import Spectrum, of_air
 from tumordiff_core.noise.tissue import FEWEST_BLOCKS, MAD_TO_SIGMA, Tissue, tissue_noise
@@ -175,7 +175,7 @@ def air_blocks(volume: Float) -> npt.NDArray[np.bool_] | None:
 
 def air_ratio(channels: int) -> float:
     """Mean over standard deviation of pure noise of L channels (a chi distribution of 2 L degrees of freedom)."""
-    mean = np.sqrt(2) * np.exp(gammaln(channels + 0.5) - gammaln(channels))
+    mean = float(expected_magnitude(np.zeros(()), channels))
     return float(mean / np.sqrt(2 * channels - mean**2))
 
 

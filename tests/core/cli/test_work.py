@@ -31,6 +31,8 @@ VERBS: list[tuple[list[Any], str, dict[str, Any]]] = [
     (["evaluate", "denoise", "--level", "0.1", "--model", "m", "--mirrors", "2", "--local-means", "0",
       "--seed", "5000"], "evaluate",
      {"what": "denoise", "levels": [0.1], "models": ["m"], "mirrors": [2], "local_means": 0.0, "seed": 5000}),
+    (["evaluate", "stress", "--references", HERE, "--model", "m", "--local-means", "0", "--seed", "7"], "stress",
+     {"input": str(HERE), "model": "m", "local_means": 0.0, "seed": 7}),
     (["demo", "--headless", "--out", "o"], "demo", {"headless": True}),
     (["doctor", "--quick"], "doctor", {"self_test": False}),
 ]  # fmt: skip

@@ -53,7 +53,7 @@ RESULT_PREVIEW = "Preview, slice by slice"
 STRENGTH = "Strength"
 STRENGTH_HINT = (
     "0: as acquired, 1: denoised. Only what is drawn changes; nothing is computed again. "
-    "Small lesions may need less than 1: see the model's card."
+    "What becomes of small lesions stands on the model's card."
 )
 STRENGTH_STEP = "Strength {value:.2f}"
 STRENGTH_VALUE = "{value:.2f}"
