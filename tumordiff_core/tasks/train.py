@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.plugins.specs import Task
-from tumordiff_core.training.mix import Mix
+from tumordiff_core.training.mix import Levels, Mix
 
 if TYPE_CHECKING:
     from tumordiff_core.jobs.worker import Job
@@ -19,7 +19,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "paper": {"width": 20, "levels": 3},
 }
 
-SHARES: dict[str, float] = asdict(Mix())
+MIXED: dict[str, float] = asdict(Mix())
+NOISES = {name.removesuffix("_share"): value for name, value in asdict(Levels()).items() if name.endswith("_share")}
+SHARES: dict[str, float] = {**MIXED, **NOISES}
 SHARED = (("native", "resampled"), ("alone", "nearest"))
 """Pairs of shares of one whole."""
 
@@ -52,6 +54,13 @@ class TrainParams(BaseModel):
     self_supervised: bool = Field(
         False, title="Self-supervised", description="For data without any clean image: learns from noisy slices alone."
     )
+    own_mean: float = Field(
+        0,
+        ge=0,
+        lt=1,
+        title="Own mean",
+        description="Share of its targets that is its mean over mirror images.",
+    )
     seed: int = Field(0, ge=0, title="Seed")
     threads: int = Field(0, ge=0, le=256, title="Threads", description="Processor threads; 0: all.")
     loaders: int = Field(0, ge=0, le=64, title="Loaders", description="Processes that make batches; 0: none beside.")
@@ -82,6 +91,8 @@ class TrainParams(BaseModel):
     def _paper_is_as_it_was(self) -> Self:
         if self.preset == "paper" and (self.facts or self.self_supervised):
             raise ValueError("another preset: the paper's network is told no facts and learns from clean slices only")
+        if self.own_mean and (self.preset == "paper" or self.loss):
+            raise ValueError("no own mean with the paper's network or another loss: it stands in for clean slices")
         if self.self_supervised and self.shares:
             raise ValueError("no shares with self-supervised: it draws noisy slices as they are")
         return self
@@ -141,6 +152,8 @@ def _plan(params: TrainParams) -> "Plan":
     recipe = Recipe(
         "eps" if paper else "edm", params.batch, params.steps, params.seed, loss=params.loss,
         augmentations=tuple(params.augmentations), self_supervised=params.self_supervised, facts=bool(params.facts),
+        levels=Levels(**{f"{name}_share": share for name, share in params.shares.items() if name in NOISES}),
+        own_mean=params.own_mean,
     )  # fmt: skip
     defaults = {**DEFAULTS.get(params.preset, {}), **({"condition": CONDITION + LENGTH} if recipe.facts else {})}
     start = model_cards.find(params.start) if params.start else None
@@ -159,7 +172,7 @@ def _plan(params: TrainParams) -> "Plan":
         epochs=params.epochs,
         patience=params.patience,
         made_up=0 if paper else params.made_up,
-        mix=Mix(**params.shares),
+        mix=Mix(**{name: share for name, share in params.shares.items() if name in MIXED}),
         threads=params.threads,
         loaders=params.loaders,
         devices=params.devices,

@@ -12,34 +12,16 @@ from torch import Tensor
 
 from tumordiff_core.noise.correlation import FERMI_EDGE, FERMI_WIDTH
 from tumordiff_core.training.chance import Chance
+from tumordiff_core.training.mix import Levels
 
 CHANNEL_CHOICES = (1, 2, 4, 8)
 CHANNEL_SHARES = (0.6, 0.25, 0.1, 0.05)
-WHITE_SHARE = 0.5
 FERMI_SHARE = 0.3
-BIAS_FIELD_SHARE = 0.15
-GHOST_SHARE = 0.05
-UNEVEN_SHARE = 0.1
-MISJUDGED_SHARE = 0.5
 LEVEL_ERROR, LAG1_ERROR = 0.04, 0.05
 """Spread of the logarithm of the level that a network is told, and of the lag-1 correlation, where it is misjudged."""
 
 CUTS = (0.5, 1.1)
 GAUSSIAN_LAG1 = (0.05, 0.7)
-
-
-@dataclass(frozen=True)
-class Levels:
-    """The range of noise that training sees, as a share of the image's maximum, drawn log-uniformly.
-
-    ``white_share`` of all crops get white noise, the rest coloured noise; of ``misjudged_share`` the network hears a
-    wrong level.
-    """
-
-    lowest: float = 0.007
-    highest: float = 0.24
-    white_share: float = WHITE_SHARE
-    misjudged_share: float = MISJUDGED_SHARE
 
 
 @dataclass(frozen=True)
@@ -92,10 +74,10 @@ def corrupt(
     sigma = chance.log_uniform(levels.lowest, levels.highest, count)
     channels = choices.choice(CHANNEL_CHOICES, count, p=CHANNEL_SHARES)
     spectra = draw_spectra(count, size, chance, levels.white_share)
-    clean = images * _smooth_fields(count, size, 0.4, BIAS_FIELD_SHARE, chance)
-    ghost = choices.uniform(0.02, 0.08, count) * (choices.random(count) < GHOST_SHARE)
+    clean = images * _smooth_fields(count, size, 0.4, levels.bias_field_share, chance)
+    ghost = choices.uniform(0.02, 0.08, count) * (choices.random(count) < levels.ghost_share)
     clean = clean + put(ghost)[:, None, None, None] * clean.roll(size // 2, dims=-2)
-    level = put(sigma)[:, None, None, None] * _smooth_fields(count, size, 0.3, UNEVEN_SHARE, chance)
+    level = put(sigma)[:, None, None, None] * _smooth_fields(count, size, 0.3, levels.uneven_share, chance)
     there = np.ones((count, depth), dtype=bool)
     if present is not None:
         there[:, 1:] = present
@@ -152,7 +134,7 @@ def gaussian(count: int, spectra: Spectra, crop: npt.NDArray[np.int64], chance: 
     return noise
 
 
-def draw_spectra(count: int, size: int, chance: Chance, white_share: float = WHITE_SHARE) -> Spectra:
+def draw_spectra(count: int, size: int, chance: Chance, white_share: float) -> Spectra:
     """White, zero-filled with random cuts along random axes, or Gaussian-correlated noise for each crop."""
     choices, put = chance.choices, chance.put
     kind = choices.random(count)

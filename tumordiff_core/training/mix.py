@@ -1,4 +1,4 @@
-"""How the crops of a training are drawn: shares, told without any array library so that a form may know them."""
+"""How the crops of a training and their noise are drawn, told without any array library so that a form may know."""
 
 from dataclasses import dataclass
 
@@ -26,3 +26,25 @@ class Mix:
     uptake: float = 0.3
     phases: float = 0.1
     black_air: float = 0.5
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The range of noise that training sees, as a share of the image's maximum, drawn log-uniformly, and its kinds.
+
+    Parameters
+    ----------
+    lowest, highest : standard deviation of each part of a channel
+    white_share : crops with white noise; the rest have coloured noise
+    misjudged_share : crops of which the network hears a wrong level and correlation
+    uneven_share, bias_field_share : crops whose noise varies over the image, and whose signal does
+    ghost_share : crops with a ghost
+    """
+
+    lowest: float = 0.007
+    highest: float = 0.24
+    white_share: float = 0.5
+    misjudged_share: float = 0.5
+    uneven_share: float = 0.1
+    bias_field_share: float = 0.15
+    ghost_share: float = 0.05

@@ -16,9 +16,11 @@ from tumordiff_core.engine import context, ddpm, known_facts, precondition, sche
 from tumordiff_core.engine.denoise import condition_of
 from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.plugins import manager
-from tumordiff_core.training.augment import Levels, Noisy, corrupt, draw_spectra, gaussian, told
+from tumordiff_core.training.augment import Noisy, corrupt, draw_spectra, gaussian, told
 from tumordiff_core.training.bank import Bank, Crops
 from tumordiff_core.training.chance import Chance, seeded
+from tumordiff_core.training.mix import Levels
+from tumordiff_core.training.own_mean import Denoise, OwnMean
 from tumordiff_core.training.self_supervised import recorrupted
 
 Batch = dict[str, Tensor]
@@ -39,6 +41,7 @@ class Recipe:
 
     ``facts`` tells the network what is known of patient and acquisition, some of it withheld at random.
     ``self_supervised`` learns from noisy slices alone (``self_supervised.py``); plugins' augmentations are left out.
+    ``own_mean`` is the share of its targets that comes from the network itself (``own_mean.py``).
     """
 
     objective: Objective
@@ -50,6 +53,7 @@ class Recipe:
     augmentations: tuple[str, ...] = ()
     self_supervised: bool = False
     facts: bool = False
+    own_mean: float = 0.0
 
 
 class NoisyBatches(IterableDataset[Batch]):
@@ -144,6 +148,19 @@ def eps_batch(images: Tensor, levels: Levels, chance: Chance) -> Batch:
     }
 
 
+def _denoiser_of(batch: Batch) -> Denoise:
+    """How our network denoises the images of a batch, given what it is told of them."""
+    c = precondition.coefficients(batch["sigma"][:, None, None, None], SIGMA_DATA)
+    condition = condition_of(batch["sigma"], batch["colour"], batch["channels"], batch["present"], batch.get("facts"))
+
+    def denoise(network: nn.Module, noisy: Tensor) -> Tensor:
+        inputs = (noisy * c.c_in).contiguous(memory_format=torch.channels_last)
+        denoised: Tensor = c.c_skip * noisy[:, :1] + c.c_out * network(inputs, condition).float()
+        return denoised
+
+    return denoise
+
+
 class DenoiserModule(lightning.LightningModule):
     """One network, one objective; validation measures the x_0 error at fixed levels with fixed noise."""
 
@@ -157,6 +174,7 @@ class DenoiserModule(lightning.LightningModule):
         self.learning_rate = learning_rate
         self.epochs = epochs
         self.graphed = graphed
+        self._own_mean = OwnMean(network, recipe.own_mean) if recipe.own_mean else None
         self._other_loss = manager.load(manager.loss(recipe.loss).loss) if recipe.loss else None
 
     def on_train_start(self) -> None:
@@ -174,6 +192,8 @@ class DenoiserModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """The loss of one batch."""
+        if self._own_mean is not None:
+            batch = {**batch, "clean": self._own_mean.target(batch["clean"], batch["noisy"], _denoiser_of(batch))}
         loss = self._eps_loss(batch) if self.recipe.objective == "eps" else self._edm_loss(batch, self._other_loss)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=self.recipe.batch)
         return loss
@@ -188,19 +208,19 @@ class DenoiserModule(lightning.LightningModule):
     def _edm_loss(self, batch: Batch, other: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None) -> Tensor:
         """E |D - x|^2 / c_out^2 (Karras 2022, eq. 2 with the weight of table 1), or a plugin's loss of D, x, sigma."""
         sigma = batch["sigma"][:, None, None, None]
-        c = precondition.coefficients(sigma, SIGMA_DATA)
-        condition = condition_of(
-            batch["sigma"], batch["colour"], batch["channels"], batch["present"], batch.get("facts")
-        )
-        inputs = (batch["noisy"] * c.c_in).contiguous(memory_format=torch.channels_last)
-        denoised = c.c_skip * batch["noisy"][:, :1] + c.c_out * self.network(inputs, condition).float()
+        denoised = _denoiser_of(batch)(self.network, batch["noisy"])
         if other is not None:
             return other(denoised, batch["clean"], sigma)
         loss: Tensor = (precondition.weight(sigma, SIGMA_DATA) * (denoised - batch["clean"]) ** 2).mean()
         return loss
 
-    def validation_step(self, batch: Batch, _index: int) -> None:
-        """Root mean squared x_0 error relative to the noise, averaged over the fixed levels."""
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Root mean squared x_0 error relative to the noise, averaged over the fixed levels.
+
+        The weights are the averaged ones here: they teach the next epoch.
+        """
+        if index == 0 and self._own_mean is not None:
+            self._own_mean.renew(self.network)
         error = self._x0_error(batch)
         self.log("val_x0", error, on_step=False, on_epoch=True, batch_size=len(batch["clean"]))
 
@@ -212,6 +232,16 @@ class DenoiserModule(lightning.LightningModule):
         sigma = ((1 - alpha_bar) / alpha_bar).sqrt()
         x_0 = ddpm.clean_from_eps(x_t, alpha_bar, self.network(x_t, sigma.flatten().log()[:, None] / 4))
         return (((x_0 - batch["clean"]) / sigma) ** 2).mean().sqrt()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the network that teaches, too."""
+        if self._own_mean is not None:
+            checkpoint["own_mean"] = self._own_mean.state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the network that taught."""
+        if self._own_mean is not None:
+            self._own_mean.restore(checkpoint["own_mean"])
 
     def configure_gradient_clipping(self, *_args: Any, **_kwargs: Any) -> None:
         """Clip the norm of the gradient; Lightning itself refuses to beside a fused optimizer."""

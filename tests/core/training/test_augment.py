@@ -8,7 +8,7 @@ from scipy import ndimage
 from tumordiff_core.noise.correlation import lag1
 from tumordiff_core.training import augment, uptake
 from tumordiff_core.training.chance import seeded
-from tumordiff_core.training.mix import Mix
+from tumordiff_core.training.mix import Levels, Mix
 
 
 def flat(count, size=32, value=0.5, images=1):
@@ -17,13 +17,13 @@ def flat(count, size=32, value=0.5, images=1):
 
 def test_absent_images_stay_black_under_noise():
     present = np.array([[1, 0], [0, 1], [0, 0], [1, 1]], dtype=bool)
-    noisy = augment.corrupt(flat(4, 16, images=3), augment.Levels(), seeded(0), present).noisy.numpy()
+    noisy = augment.corrupt(flat(4, 16, images=3), Levels(), seeded(0), present).noisy.numpy()
     assert np.array_equal(noisy[:, 1:].max(axis=(2, 3)) > 0, present)
     assert noisy[:, 0].std() > 0
 
 
 def test_made_noise_spans_the_levels_channels_and_colours():
-    noisy = augment.corrupt(flat(400), augment.Levels(0.01, 0.2), seeded(0))
+    noisy = augment.corrupt(flat(400), Levels(0.01, 0.2), seeded(0))
     assert 0.01 <= noisy.sigma.min() < 0.02
     assert 0.1 < noisy.sigma.max() <= 0.2
     assert set(noisy.channels.tolist()) == {1.0, 2.0, 4.0, 8.0}
@@ -32,10 +32,9 @@ def test_made_noise_spans_the_levels_channels_and_colours():
     assert noisy.colour.max() > 0.4
 
 
-def test_noise_has_the_level_it_says(monkeypatch):
-    monkeypatch.setattr(augment, "UNEVEN_SHARE", 0)
-    monkeypatch.setattr(augment, "BIAS_FIELD_SHARE", 0)
-    found = augment.corrupt(flat(200, 64, value=4.0), augment.Levels(0.02, 0.1), seeded(1))
+def test_noise_has_the_level_it_says():
+    even = Levels(0.02, 0.1, uneven_share=0, bias_field_share=0)
+    found = augment.corrupt(flat(200, 64, value=4.0), even, seeded(1))
     # Far above the noise a magnitude is the signal plus one part of one channel's noise.
     ratio = (found.noisy - found.clean).flatten(1).std(dim=1) / found.sigma
     assert ratio.mean() == pytest.approx(1, abs=0.02)
@@ -43,11 +42,10 @@ def test_noise_has_the_level_it_says(monkeypatch):
 
 @pytest.mark.parametrize("channels", [1, 2, 4])
 def test_air_has_the_level_of_its_channels(channels, monkeypatch):
-    for name in ("UNEVEN_SHARE", "BIAS_FIELD_SHARE"):
-        monkeypatch.setattr(augment, name, 0)
     monkeypatch.setattr(augment, "CHANNEL_CHOICES", (channels,))
     monkeypatch.setattr(augment, "CHANNEL_SHARES", (1.0,))
-    found = augment.corrupt(flat(40, 64, value=0), augment.Levels(0.05, 0.051, white_share=1), seeded(2))
+    even = Levels(0.05, 0.051, white_share=1, uneven_share=0, bias_field_share=0)
+    found = augment.corrupt(flat(40, 64, value=0), even, seeded(2))
     power = (found.noisy**2).mean(dim=(1, 2, 3)) / (2 * channels * found.sigma**2)
     assert power.mean() == pytest.approx(1, abs=0.02)
 
@@ -73,7 +71,7 @@ def test_white_noise_is_left_white():
 
 def test_half_of_the_crops_hear_a_wrong_level_and_none_hears_a_biased_one():
     chance = seeded(7)
-    noisy = augment.corrupt(flat(4000, 4), augment.Levels(), chance)
+    noisy = augment.corrupt(flat(4000, 4), Levels(), chance)
     sigma, colour = augment.told(noisy, 0.5, chance)
     error = (sigma / noisy.sigma).log()
     assert (error == 0).float().mean() == pytest.approx(0.5, abs=0.05)

@@ -12,8 +12,8 @@ from tumordiff_core.engine import denoise, known_facts
 from tumordiff_core.errors import InputError
 from tumordiff_core.progress import Progress
 from tumordiff_core.training import facts, fit, module
-from tumordiff_core.training.augment import Levels
 from tumordiff_core.training.chance import seeded
+from tumordiff_core.training.mix import Levels
 
 INDEX = "PatientID,Manufacturer,PatientAge\nA,GE MEDICAL SYSTEMS,038Y\nB,SIEMENS,\n"
 
