@@ -91,11 +91,12 @@ NEEDS = {
 
 
 VOLUMETRIC = "bm4d+vst"
+KNOWN = (*FACTORS, VOLUMETRIC)
 
 
 def available(names: list[str]) -> list[str]:
     """Those of ``names`` that are known and whose package is installed."""
-    known = [name for name in names if name in FACTORS or name == VOLUMETRIC]
+    known = [name for name in names if name in KNOWN]
     return [name for name in known if name not in NEEDS or find_spec(NEEDS[name]) is not None]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage
+from scipy import ndimage, special
 
 from tumordiff_core.engine import context, local_means, uncertainty
 from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, posterior_mean
@@ -23,6 +23,7 @@ from tumordiff_core.progress import Progress
 Float = npt.NDArray[np.float64]
 
 SHARE = 0.90
+SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 HALF_WIDTH = 1.6449
 """Standard deviations to either side of a normal mean that hold ``SHARE``."""
 
@@ -44,6 +45,7 @@ class Row:
     width_percent : median full width of the interval, in percent of sigma
     lag1, lag1_expected : correlation of the residual with its next row and column, measured and predicted
     power, power_expected : mean r^2 / sigma^2, measured and predicted
+    held : share of patches whose interval of each of ``SHARES`` holds the truth
     """
 
     level: float
@@ -56,6 +58,7 @@ class Row:
     lag1_expected: tuple[float, float]
     power: float
     power_expected: float
+    held: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,9 @@ def _row(level: float, parts: Sequence[_Part]) -> Row:
         lag1_expected=(float(expected[0]), float(expected[1])),
         power=float(measured[2]),
         power_expected=float(expected[2]),
+        held=tuple(
+            float(np.mean(np.abs(z) < special.ndtri((1 + share) / 2))) if len(z) else nothing for share in SHARES
+        ),
     )
 
 

@@ -3,18 +3,18 @@
 What is judged on comes from ``references.py``. Noise is drawn anew for each slice from a fixed seed.
 """
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from tumordiff_core.engine import context
+from tumordiff_core.engine import context, uncertainty
 from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, posterior_mean
-from tumordiff_core.evaluation import baselines, metrics, peer_scores
+from tumordiff_core.evaluation import baselines, metrics, peer_scores, skin
+from tumordiff_core.evaluation.cost import Cost
 from tumordiff_core.evaluation.peer_scores import PeerScores
 from tumordiff_core.evaluation.references import Reference
 from tumordiff_core.noise.add import magnitude
@@ -25,14 +25,28 @@ from tumordiff_core.progress import Progress
 Float = npt.NDArray[np.float32]
 Method = Callable[["Case"], Float]
 
+RESIDUAL = "residual_"
+"""Beginning of the scores that hold the residual's power over the noise's, ring by ring; the rest is the frequency."""
+
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of noise: channels and, by name, its spectrum."""
+    """A kind of noise.
+
+    Parameters
+    ----------
+    channels : receiver channels of the magnitude; 0 is real-valued Gaussian noise, whose values may be negative
+    colour : its spectrum by name
+    uneven : twice as strong at the border as in the middle; its level is the root mean square over tissue
+    ghost : share of the signal that lies half a field of view away, in the reference as well: denoising is not asked
+        to know it from anatomy
+    """
 
     name: str
     channels: int = 1
     colour: str = "white"
+    uneven: bool = False
+    ghost: float = 0.0
 
     def spectrum(self, rows: int, columns: int) -> npt.NDArray[np.float64] | None:
         """Amplitude spectrum [row, column], None for white noise."""
@@ -48,6 +62,7 @@ KINDS = {
     for kind in (
         Kind("rician"), Kind("two-channel", 2), Kind("four-channel", 4), Kind("zero-filled", 2, "zero-filled"),
         Kind("lag 0.25", 1, "lag 0.25"), Kind("lag 0.5", 1, "lag 0.5"),
+        Kind("gaussian", 0), Kind("uneven", uneven=True), Kind("ghost", ghost=0.05),
     )
 }  # fmt: skip
 
@@ -75,7 +90,9 @@ class Table:
 
     def column(self, method: str, kind: str, level: float, score: str) -> dict[str, float]:
         """Mean score of each patient."""
-        chosen = [r for r in self.rows if (r["method"], r["kind"], r["level"]) == (method, kind, level)]
+        asked = (method, kind, level)
+        rows = [r for r in self.rows if (r["method"], r["kind"], r["level"]) == asked]
+        chosen = [row for row in rows if not np.isnan(row[score])]
         return metrics.by_patient([r[score] for r in chosen], [r["patient"] for r in chosen])
 
     def methods(self) -> list[str]:
@@ -86,13 +103,28 @@ class Table:
 def noisy_case(reference: Reference, kind: Kind, level: float, index: int) -> Case:
     """The noisy stack of reference number ``index``; the slice's own draws come first, in the protocol's order."""
     rng = np.random.default_rng(1000 * round(100 * level) + index)
-    spectrum = kind.spectrum(*reference.stack.shape[-2:])
+    rows, columns = reference.stack.shape[-2:]
+    if kind.ghost:
+        moved = np.roll(reference.stack, rows // 2, axis=-2)
+        reference = replace(reference, stack=(reference.stack + np.float32(kind.ghost) * moved).astype(np.float32))
+    spectrum = kind.spectrum(rows, columns)
+    sigma = level * _rising(reference.mask) if kind.uneven else level
     noisy = np.empty_like(reference.stack)
     order = sorted(range(len(noisy)), key=lambda k: (abs(k - reference.centre), k))
     for k in order:
-        noisy[k] = magnitude(reference.stack[k], level, rng, kind.channels, spectrum)
+        if kind.channels:
+            noisy[k] = magnitude(reference.stack[k], sigma, rng, kind.channels, spectrum)
+        else:
+            noisy[k] = reference.stack[k] + sigma * rng.standard_normal((rows, columns))
     lag1 = (0.0, 0.0) if spectrum is None else lag1_of_spectrum(spectrum)
-    return Case(reference, noisy, NoiseLevel(level, lag1, kind.channels), spectrum)
+    return Case(reference, noisy, NoiseLevel(level, lag1, max(kind.channels, 1)), spectrum)
+
+
+def _rising(mask: metrics.Mask) -> npt.NDArray[np.float64]:
+    """Strength of noise that doubles from the middle to the borders, root mean square 1 over tissue."""
+    y, x = (np.linspace(-1, 1, side) for side in mask.shape)
+    strength = 1 + np.minimum(np.hypot(y[:, None], x[None, :]), 1.0)
+    return np.asarray(strength / np.sqrt((strength[mask] ** 2).mean() if mask.any() else 1.0))
 
 
 def model_method(model: LoadedModel, *, neighbours: bool, blind: bool = False) -> Method:
@@ -157,11 +189,23 @@ def evaluate(
 
 
 def _scores(method: Method, case: Case) -> dict[str, float]:
-    """Scores of one method on one noisy slice, and the seconds it took."""
-    began = time.perf_counter()
-    image = method(case)
-    seconds = time.perf_counter() - began
-    return {**metrics.scores(image, case.reference.image, case.reference.mask)._asdict(), "seconds": seconds}
+    """Scores of one method on one noisy slice, its residual's spectrum, its skin line in pixels, and what it cost."""
+    with Cost() as cost:
+        image = method(case)
+    reference = case.reference
+    found = metrics.scores(image, reference.image, reference.mask, lesion=reference.lesion)._asdict()
+    width = skin.rise_px(image, reference.image, reference.mask)
+    spectrum = residual_spectrum(case.image - image, reference.mask, case.noise.sigma)
+    return {**found, "skin_px": width, "seconds": cost.seconds, "peak_mb": cost.peak_mb, **spectrum}
+
+
+def residual_spectrum(residual: Float, mask: metrics.Mask, sigma: float) -> dict[str, float]:
+    """Power of a residual [row, column] in tissue over sigma^2, by ring of spatial frequency (NaN without tissue)."""
+    window = uncertainty.tapered(mask[None])
+    area = float((window**2).sum()) * sigma**2
+    found = uncertainty.ring_power(residual[None], residual[None], window)[0] / (area or np.nan)
+    middles = (uncertainty.RINGS[1:] + uncertainty.RINGS[:-1]) / 2
+    return {f"{RESIDUAL}{middle:.3f}": float(power) for middle, power in zip(middles, found, strict=True)}
 
 
 def _kept(name: str, method: Method, case: Case, noise: dict[str, Any], kept: PeerScores) -> dict[str, float]:
@@ -182,8 +226,13 @@ def summary(table: Table, against: str) -> list[dict[str, Any]]:
     combinations = dict.fromkeys((r["kind"], r["level"], r["method"]) for r in table.rows)
     for kind, level, method in combinations:
         line: dict[str, Any] = {"kind": kind, "level": level, "method": method}
-        for score in metrics.Scores._fields:
-            line[score] = metrics.bootstrap(table.column(method, kind, level, score))._asdict()
+        for score in (*metrics.Scores._fields, "skin_px"):
+            column = table.column(method, kind, level, score)
+            line[score] = metrics.bootstrap(column)._asdict() if column else None
+        asked = (method, kind, level)
+        rows = [r for r in table.rows if (r["method"], r["kind"], r["level"]) == asked]
+        line["seconds"] = float(np.median([row["seconds"] for row in rows]))
+        line["peak_mb"] = max(row["peak_mb"] for row in rows)
         for peer in dict.fromkeys((against, "bm4d+vst", "identity")):
             theirs = table.column(peer, kind, level, "psnr_tissue")
             if theirs and method != peer:

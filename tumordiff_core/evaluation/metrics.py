@@ -12,6 +12,8 @@ Float = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 DRAWS = 4000
+FAR_FROM_TISSUE = 3
+"""Pixels from the tissue at which air begins, for the skin's own edge is neither."""
 
 
 def tissue_mask(reference: npt.NDArray[Any]) -> Mask:
@@ -24,34 +26,58 @@ def tissue_mask(reference: npt.NDArray[Any]) -> Mask:
 
 
 class Scores(NamedTuple):
-    """Scores of one slice: dB and SSIM inside tissue, dB over the whole slice."""
+    """Scores of one slice; NaN where there is no such place.
+
+    Parameters
+    ----------
+    psnr_tissue, psnr_whole, psnr_lesion : dB
+    ssim_tissue, ssim_whole, ssim_lesion : mean structural similarity
+    bias_tissue, bias_air : mean difference from the reference, as a share of the peak
+    """
 
     psnr_tissue: float
     ssim_tissue: float
     psnr_whole: float
+    ssim_whole: float
+    psnr_lesion: float
+    ssim_lesion: float
+    bias_tissue: float
+    bias_air: float
 
 
-def scores(image: npt.NDArray[Any], reference: npt.NDArray[Any], mask: Mask, *, peak: float = 1.0) -> Scores:
+def scores(
+    image: npt.NDArray[Any], reference: npt.NDArray[Any], mask: Mask, *, lesion: Mask | None = None, peak: float = 1.0
+) -> Scores:
     """Score a slice against its reference; values below 0 count as 0, none is clipped above.
 
     Parameters
     ----------
     image, reference : real [row, column], same units
-    mask : bool [row, column], tissue
+    mask, lesion : bool [row, column], tissue and, where it is known, the lesion with its surroundings
     peak : the range of PSNR and SSIM, in those units
     """
     shown = np.maximum(image, 0).astype(np.float64) / peak
     truth = reference.astype(np.float64) / peak
-    squared = (shown - truth) ** 2
+    error = shown - truth
     _, similarity = structural_similarity(
         truth, shown, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
     )
-    return Scores(_psnr(squared[mask]), float(similarity[mask].mean()), _psnr(squared))
+    air = ~ndimage.binary_dilation(mask, iterations=FAR_FROM_TISSUE)
+    there = np.zeros_like(mask) if lesion is None else lesion
+    return Scores(
+        _psnr(error[mask]), float(similarity[mask].mean()), _psnr(error), float(similarity.mean()),
+        _psnr(error[there]) if there.any() else float("nan"), _mean(similarity[there]), _mean(error[mask]),
+        _mean(error[air]),
+    )  # fmt: skip
 
 
-def _psnr(squared: npt.NDArray[Any]) -> float:
-    error = float(squared.mean()) if squared.size else 0.0
-    return float("inf") if error == 0 else -10 * float(np.log10(error))
+def _psnr(error: npt.NDArray[Any]) -> float:
+    power = float((error**2).mean()) if error.size else 0.0
+    return float("inf") if power == 0 else -10 * float(np.log10(power))
+
+
+def _mean(values: npt.NDArray[Any]) -> float:
+    return float(values.mean()) if values.size else float("nan")
 
 
 class Interval(NamedTuple):

@@ -1,4 +1,4 @@
-"""One self-contained HTML page for an evaluation: table, histograms, worst slices; no scripts, nothing fetched."""
+"""One self-contained HTML page for an evaluation: tables, drawings, worst slices; no scripts, nothing fetched."""
 
 import html
 from collections.abc import Sequence
@@ -6,6 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tumordiff_core.evaluation import baselines, charts, metrics
+from tumordiff_core.evaluation.denoise import RESIDUAL
+
+WORST = 5
 STYLE = """
 body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:72rem;color:#1A1F24;background:#F4F6F8}
 table{border-collapse:collapse;background:#fff;font-variant-numeric:tabular-nums}
@@ -28,8 +32,13 @@ def page(
         place, kind, level = group
         parts.append(f"<h2>{html.escape(place)}: {html.escape(kind)} noise, {100 * level:g} % of the maximum</h2>")
         parts.append(_table(chosen, against))
-        for method in [line["method"] for line in chosen]:
-            parts.append(_histograms(method, [r for r in rows if _group(r) == group and r["method"] == method]))
+        here = [r for r in rows if _group(r) == group]
+        names = [line["method"] for line in chosen]
+        models = [name for name in names if name not in baselines.KNOWN]
+        parts.extend(_histograms(method, [r for r in here if r["method"] == method]) for method in names)
+        parts.append("<div>" + "".join(_pairs(name, here, against) for name in models if name != against) + "</div>")
+        parts.append(_spectra(here, [name for name in names if name != "identity"]))
+        parts.append(_worst(here, models or names[1:]))
     body = "\n".join([*parts, *sections])
     return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>' + (
         f"<style>{STYLE}</style><body>{body}</body></html>"
@@ -38,7 +47,8 @@ def page(
 
 def section(title: str, note: str, rows: Sequence[dict[str, Any]], picture: str = "") -> str:
     """A heading, a sentence, a table with the keys of its rows as columns, and an inline picture below it."""
-    out = [f'<h2>{html.escape(title)}</h2><p class="note">{html.escape(note)}</p>']
+    heading = f"<h2>{html.escape(title)}</h2>" if title else ""
+    out = [f'{heading}<p class="note">{html.escape(note)}</p>']
     if rows:
         head = "".join(f"<th>{html.escape(str(name).replace('_', ' '))}</th>" for name in rows[0])
         body = "".join("<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row.values()) + "</tr>" for row in rows)
@@ -60,15 +70,9 @@ def _group(row: dict[str, Any]) -> tuple[str, str, float]:
 
 def _table(lines: Sequence[dict[str, Any]], against: str) -> str:
     head = [
-        "method",
-        "PSNR tissue dB",
-        "95 %",
-        "SSIM",
-        "PSNR whole",
-        f"over {against} dB",
-        "better",
-        "worse than input",
-    ]
+        "method", "PSNR tissue dB", "95 %", "SSIM", "PSNR whole", "SSIM whole", "PSNR lesion", f"over {against} dB",
+        "better", "worse than input", "bias tissue, air %", "skin line px", "s", "MB",
+    ]  # fmt: skip
     out = ["<table><tr>" + "".join(f"<th>{html.escape(text)}</th>" for text in head) + "</tr>"]
     for line in lines:
         psnr, pair, worse = line["psnr_tissue"], line.get(f"over {against}"), line["worse_than_input"]
@@ -76,34 +80,67 @@ def _table(lines: Sequence[dict[str, Any]], against: str) -> str:
         better = "-" if pair is None else f"{pair['better']} of {pair['patients']}"
         cells = [
             html.escape(line["method"]), f"{psnr['mean']:.2f}", f"{psnr['low']:.2f} to {psnr['high']:.2f}",
-            f"{line['ssim_tissue']['mean']:.3f}", f"{line['psnr_whole']['mean']:.2f}", gain, better,
-            f"{worse['slices']} of {worse['of']}",
+            _mean(line, "ssim_tissue", ".3f"), _mean(line, "psnr_whole", ".2f"), _mean(line, "ssim_whole", ".3f"),
+            _mean(line, "psnr_lesion", ".2f"), gain, better, f"{worse['slices']} of {worse['of']}",
+            f"{_mean(line, 'bias_tissue', '+.2%')}, {_mean(line, 'bias_air', '+.2%')}".replace("%", ""),
+            _mean(line, "skin_px", ".2f"), f"{line['seconds']:.2g}", f"{line['peak_mb']:.0f}",
         ]  # fmt: skip
         out.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     return "".join(out) + "</table>"
 
 
+def _mean(line: dict[str, Any], score: str, form: str) -> str:
+    found = line.get(score)
+    return "-" if not found else format(found["mean"], form)
+
+
+def _pairs(method: str, rows: Sequence[dict[str, Any]], against: str) -> str:
+    """How each patient fared against the peer, as one bar each."""
+    ours, theirs = (
+        metrics.by_patient([r["psnr_tissue"] for r in chosen], [r["patient"] for r in chosen])
+        for chosen in ([r for r in rows if r["method"] == name] for name in (method, against))
+    )
+    drawn = charts.pairs({name: value - theirs[name] for name, value in ours.items() if name in theirs})
+    return (
+        f"<figure>{drawn}<figcaption>{html.escape(method)} over {html.escape(against)}, dB, patient by patient"
+        "</figcaption></figure>"
+    )
+
+
+def _worst(rows: Sequence[dict[str, Any]], methods: Sequence[str]) -> str:
+    """The five slices that gained least over their noisy input, of all the methods that are models."""
+    inputs = {(r["patient"], r["position"]): r["psnr_tissue"] for r in rows if r["method"] == "identity"}
+    gained = [
+        {"method": r["method"], "patient": r["patient"], "slice": r["position"], "gain over input dB": gain}
+        for r in rows
+        if r["method"] in methods
+        and (gain := r["psnr_tissue"] - inputs.get((r["patient"], r["position"]), np.nan)) < np.inf
+    ]
+    worst = sorted(gained, key=lambda row: row["gain over input dB"])[:WORST]
+    return section("", f"The {len(worst)} slices that gained least.", worst) if worst else ""
+
+
+def _spectra(rows: Sequence[dict[str, Any]], methods: Sequence[str]) -> str:
+    """What was taken away, ring by ring of spatial frequency, over the noise put in."""
+    curves = {
+        method: [
+            (float(name.removeprefix(RESIDUAL)), float(np.nanmean([r[name] for r in chosen])))
+            for name in chosen[0]
+            if name.startswith(RESIDUAL) and np.isfinite([r[name] for r in chosen]).any()
+        ]
+        for method in methods
+        if (chosen := [r for r in rows if r["method"] == method])
+    }
+    if not any(curves.values()):
+        return ""
+    drawn = charts.lines(curves, "cycles per pixel", "power taken away over that of the noise", level=1.0)
+    return f"<figure>{drawn}<figcaption>Spectrum of the residual in tissue</figcaption></figure>"
+
+
 def _histograms(method: str, rows: Sequence[dict[str, Any]]) -> str:
     figures = "".join(
-        f"<figure>{histogram([r[score] for r in rows])}<figcaption>{html.escape(method)}: {title}</figcaption></figure>"
+        f"<figure>{charts.histogram([r[score] for r in rows])}"
+        f"<figcaption>{html.escape(method)}: {title}</figcaption></figure>"
         for score, title in (("psnr_tissue", "PSNR tissue, dB"), ("ssim_tissue", "SSIM tissue"))
     )
     return f"<div>{figures}</div>"
-
-
-def histogram(values: Sequence[float], *, bins: int = 12, width: int = 260, height: int = 70) -> str:
-    """An inline SVG histogram with its range written below."""
-    finite = np.array([v for v in values if np.isfinite(v)])
-    if finite.size == 0:
-        return "<svg/>"
-    counts, edges = np.histogram(finite, bins=bins)
-    step, most = width / bins, max(int(counts.max()), 1)
-    bars = "".join(
-        f'<rect x="{k * step:.1f}" y="{height * (1 - n / most):.1f}" width="{step - 1:.1f}" '
-        f'height="{height * n / most:.1f}" fill="#1768AC"><title>{n}</title></rect>'
-        for k, n in enumerate(counts)
-    )
-    labels = f'<text x="0" y="{height + 14}" font-size="11">{edges[0]:.3g}</text>' + (
-        f'<text x="{width}" y="{height + 14}" font-size="11" text-anchor="end">{edges[-1]:.3g}</text>'
-    )
-    return f'<svg width="{width}" height="{height + 18}" role="img">{bars}{labels}</svg>'

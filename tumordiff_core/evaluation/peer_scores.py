@@ -14,7 +14,7 @@ from typing import Any
 from tumordiff_core.evaluation import baselines
 from tumordiff_core.evaluation.references import Reference
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised whenever the drawing of noise, the stabilisation around a filter or the scores change."""
 
 PACKAGES = ("numpy", "scipy", "scikit-image", "PyWavelets", "bm3d", "bm4d")
@@ -60,6 +60,7 @@ def key(name: str, reference: Reference, noise: dict[str, Any]) -> str:
     digest = hashlib.sha256(told.encode())
     digest.update(reference.stack.tobytes())
     digest.update(reference.mask.tobytes())
+    digest.update(b"" if reference.lesion is None else reference.lesion.tobytes())
     return digest.hexdigest()
 
 

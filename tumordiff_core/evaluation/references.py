@@ -5,7 +5,7 @@ differences; phantoms carry none.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ REACH = 4
 
 PHANTOM_SEED = 77
 FEWEST_TISSUE = 0.03
+AROUND_LESION = 3
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Reference:
     stack : float32 [slice, row, column], neighbouring slices in one scale, over the maximum of the slice itself
     centre : which slice of ``stack`` is judged
     mask : bool [row, column], tissue
+    lesion : bool [row, column], a lesion dilated by ``AROUND_LESION`` pixels, where one is known to be there
     """
 
     patient: str
@@ -45,6 +47,7 @@ class Reference:
     stack: Float
     centre: int
     mask: metrics.Mask
+    lesion: metrics.Mask | None = None
 
     @property
     def image(self) -> Float:
@@ -128,11 +131,14 @@ def phantoms(*, patients: int = 3, visits: int = 1) -> list[Reference]:
             for phase in (0, 1):
                 clean = visit.clean[phase]
                 depth = len(clean)
-                found.extend(
-                    _of_volume(f"{patient.patient_id} T{rank + 1}", clean, k, name=100 * phase + k)
-                    for k in (depth // 4, depth // 2, 3 * depth // 4)
-                )
+                for k in (depth // 4, depth // 2, 3 * depth // 4):
+                    one = _of_volume(f"{patient.patient_id} T{rank + 1}", clean, k, name=100 * phase + k)
+                    found.append(replace(one, lesion=_around(visit.tumour[k])))
     return [reference for reference in found if reference.mask.mean() > FEWEST_TISSUE]
+
+
+def _around(tumour: metrics.Mask) -> metrics.Mask | None:
+    return ndimage.binary_dilation(tumour, iterations=AROUND_LESION) if tumour.any() else None
 
 
 def of_file(path: Path) -> list[Reference]:

@@ -97,6 +97,7 @@ def run(params: EvaluateParams, job: "Job") -> None:
     intro = _intro(sets, data)
     studied, sections = _studies(params, job)
     _tables(job.result, rows)
+    _histograms(job.result, rows)
     text = pages.page("Denoising, evaluated", intro, lines, rows, against, sections)
     (job.result / "report.html").write_text(text, "utf-8")
     record = result_folder.Record(
@@ -134,7 +135,7 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
     from tumordiff_core import model_cards
     from tumordiff_core.engine import weights
     from tumordiff_core.engine.local_means import share_of
-    from tumordiff_core.evaluation import calibration, denoise, detectability, pages, references
+    from tumordiff_core.evaluation import calibration, charts, denoise, detectability, pages, references
 
     asked = [study for study in dict.fromkeys(params.studies) if study != "none"]
     found: dict[str, Any] = {}
@@ -154,7 +155,13 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
         found["calibration"] = checked
         rows = [{"model": name, **row} for name, record in checked.items() for row in record["rows"]]
         note = "Noise-free phantoms, white Rician noise: 90 % intervals of 8x8 patch means, and the residual's look."
-        sections.append(pages.section("Is its doubt right?", note, rows))
+        curves = {
+            f"{row['model']}, {100 * row['level']:g} %": list(zip(calibration.SHARES, row["held"], strict=True))
+            for row in rows
+        }
+        curves["right"] = [(share, share) for share in calibration.SHARES]
+        drawn = charts.lines(curves, "share that the interval should hold", "share of patches it holds")
+        sections.append(pages.section("Is its doubt right?", note, rows, drawn))
     if "detectability" in asked:
         breasts = detectability.anatomies()
         methods = {
@@ -287,10 +294,32 @@ def _models(params: EvaluateParams) -> "dict[str, Method]":
     return methods
 
 
+def _histograms(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """PSNR and SSIM in tissue of every method, one picture."""
+    from tumordiff_core.evaluation import charts
+
+    panels = {
+        f"{title} {row['set']} {row['kind']} {100 * row['level']:g} % {row['method']}": [
+            one[score] for one in rows
+            if all(one[key] == row[key] for key in ("set", "kind", "level", "method"))
+        ]
+        for score, title in (("psnr_tissue", "dB"), ("ssim_tissue", "SSIM"))
+        for row in rows
+    }  # fmt: skip
+    place = folder / "pictures"
+    place.mkdir(exist_ok=True)
+    charts.histograms_png(place / "histograms.png", panels)
+
+
 def _tables(folder: Path, rows: list[dict[str, Any]], name: str = "slices") -> None:
+    """Every row as CSV and as JSON; what is not known is empty there, and null."""
+    from tumordiff_core import files
+
     place = folder / "tables"
     place.mkdir(exist_ok=True)
+    known = [{key: None if value != value else value for key, value in row.items()} for row in rows]
+    files.write_json(place / f"{name}.json", {"format": 1, "rows": known})
     with (place / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(known)

@@ -79,4 +79,69 @@ def test_protocol_runs_from_stacks_to_a_page(breast):
     assert lines[1]["over identity"]["difference"]["mean"] > 2
     page = pages.page("Report", "made data", lines, table.rows, "gaussian+vst")
     assert "Research use only" in page
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 5, "two histograms for each method, and the residuals' spectra"
+    assert "The 4 slices that gained least" in page
+    assert lines[0]["psnr_lesion"] is None, "nobody knows of a lesion here"
+    assert lines[1]["skin_px"]["mean"] > lines[0]["skin_px"]["mean"] > 0
+    assert lines[1]["bias_air"]["mean"] < lines[0]["bias_air"]["mean"] == pytest.approx(0.125, abs=0.01)
+    assert lines[1]["seconds"] > 0
+
+
+def test_scores_tell_tissue_air_and_lesion_apart(breast):
+    mask, lesion = metrics.tissue_mask(breast), np.zeros(breast.shape, dtype=bool)
+    lesion[28:36, 40:48] = True
+    wrong = breast + np.where(lesion, 0.1, 0) - np.where(mask, 0, -0.02)
+    found = metrics.scores(wrong, breast, mask, lesion=lesion)
+    assert found.psnr_lesion == pytest.approx(20.0, abs=1e-3)
+    assert found.psnr_tissue == pytest.approx(20.0 - 10 * np.log10(lesion.sum() / mask.sum()), abs=1e-3)
+    assert found.bias_tissue == pytest.approx(0.1 * lesion.sum() / mask.sum(), rel=1e-3)
+    assert found.bias_air == pytest.approx(0.02, rel=1e-3)
+    assert found.ssim_lesion < found.ssim_tissue < 1
+    assert np.isnan(metrics.scores(wrong, breast, mask).psnr_lesion)
+
+
+def test_the_residual_of_all_of_white_noise_has_its_power_in_every_ring(breast):
+    noise = np.random.default_rng(0).normal(0, 0.1, (256, 256))
+    found = denoise.residual_spectrum(noise, np.ones((256, 256), dtype=bool), 0.1)
+    assert list(found.values()) == pytest.approx([1.0] * len(found), abs=0.15)
+    nothing = denoise.residual_spectrum(noise, np.zeros((256, 256), dtype=bool), 0.1)
+    assert all(np.isnan(list(nothing.values())))
+
+
+@pytest.fixture
+def reference(breast):
+    return references.Reference("P", 0, breast[None], 0, metrics.tissue_mask(breast))
+
+
+def test_gaussian_noise_has_its_level_and_falls_below_zero(reference):
+    case = denoise.noisy_case(reference, denoise.KINDS["gaussian"], 0.1, 0)
+    assert (case.image - reference.image).std() == pytest.approx(0.1, rel=0.05)
+    assert case.image.min() < -0.1
+    assert case.noise.channels == 1
+
+
+def test_uneven_noise_doubles_towards_the_border_and_has_its_level_over_tissue(reference):
+    bright = references.Reference("P", 0, np.ones((1, 128, 128), np.float32) * 5, 0, np.ones((128, 128), bool))
+    noise = denoise.noisy_case(bright, denoise.KINDS["uneven"], 0.1, 0).image - 5
+    assert noise.std() == pytest.approx(0.1, rel=0.03)
+    assert noise[:, :3].std() / noise[60:68, 60:68].std() == pytest.approx(2, rel=0.2)
+
+
+def test_a_ghost_is_in_the_reference_too_for_nobody_is_asked_to_know_it(reference):
+    case = denoise.noisy_case(reference, denoise.KINDS["ghost"], 0.05, 0)
+    added = case.reference.image - reference.image
+    assert np.allclose(added, 0.05 * np.roll(reference.image, 32, axis=0), atol=1e-6)
+    assert (case.image - case.reference.image)[reference.image > 0.4].mean() == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize("kind", sorted(denoise.KINDS))
+def test_the_level_of_every_kind_of_noise_is_told_in_one_number(kind, reference):
+    case = denoise.noisy_case(reference, denoise.KINDS[kind], 0.1, 0)
+    assert case.noise.sigma == 0.1
+    assert np.isfinite(baselines.run("gaussian+vst", case.image, 0.1, channels=case.noise.channels)).all()
+
+
+def test_a_phantom_knows_where_its_lesion_lies():
+    found = [r for r in references.phantoms(patients=1) if r.lesion is not None]
+    assert found
+    assert all(0 < r.lesion.sum() < r.mask.sum() for r in found)

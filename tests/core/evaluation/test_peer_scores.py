@@ -35,7 +35,7 @@ def test_a_filter_is_not_run_twice_on_the_same_noisy_slice_and_a_model_always_is
     first = run(tmp_path / "scores.jsonl", ran)
     second = run(tmp_path / "scores.jsonl", ran)
     assert ran == ["tv+vst", "mine", "mine"]
-    assert second[0] == first[0]
+    np.testing.assert_equal(second[0], first[0])
 
 
 @pytest.mark.parametrize("changes", [{"found": reference(1)}, {"level": 0.05}, {"names": ("nlm+vst",)}])
