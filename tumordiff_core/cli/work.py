@@ -37,6 +37,7 @@ class Evaluated(StrEnum):
     forecast = "forecast"
     stress = "stress"
     amounts = "amounts"
+    peers = "peers"
 
 
 def gui(
@@ -282,6 +283,7 @@ def evaluate(
         list[str] | None, typer.Option(metavar="TABLE", help="For amounts: clinical table or index of series.")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="For amounts: steps per epoch of each training.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="For peers: wall time of each network's training.")] = None,
     mirrors: Annotated[
         list[int] | None, typer.Option(metavar="2|4", help="Models also as the mean over so many mirror images.")
     ] = None,
@@ -289,7 +291,7 @@ def evaluate(
         float | None,
         typer.Option(metavar="G", min=0, max=1, help="Local means given back; default: as denoise does."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="For detectability and stress: other lesions.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="For detectability, stress and peers: other draws.")] = None,
     into_cards: Annotated[bool, typer.Option("--into-cards", help="Write the figures into the models' cards.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -300,6 +302,9 @@ def evaluate(
         tables = [_whole(table) for table in facts or []]
         asked = {"data": _whole(references), "levels": level or None, "facts": tables or None, "steps": steps}
         finish(do("amounts", asked, as_json=as_json))
+    if what is Evaluated.peers:
+        given = {"data": _whole(references), "levels": level or None, "minutes": minutes, "seed": seed}
+        finish(do("peers", given, as_json=as_json))
     if what is Evaluated.stress:
         source = references if references.startswith(SERIES_PREFIX) else _whole(references)
         told = {"model": model[0] if model else "", "local_means": local_means, "seed": seed}

@@ -21,6 +21,7 @@ PLUGINS: tuple[str, ...] = (
     "tumordiff_core.tasks.evaluate",
     "tumordiff_core.tasks.export",
     "tumordiff_core.tasks.index",
+    "tumordiff_core.tasks.peers",
     "tumordiff_core.tasks.preprocess",
     "tumordiff_core.tasks.preview",
     "tumordiff_core.tasks.reader",

@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.progress import Progress
 from tumordiff_core.training import self_supervised
 from tumordiff_core.training.bank import Bank
+from tumordiff_core.training.clock import Clock
 from tumordiff_core.training.datasets import Stack, block_mean, is_beside, made_up_stacks
 from tumordiff_core.training.mix import Mix
 from tumordiff_core.training.module import Batch, DenoiserModule, NoisyBatches, Recipe
@@ -45,7 +46,11 @@ EMA_EVERY, EMA_STEPS, EMA_SHARE = 5, 500, 0.04
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything one training needs besides its data; ``start`` is a weights file of the same network to go on from."""
+    """Everything one training needs besides its data; ``start`` is a weights file of the same network to go on from.
+
+    ``minutes`` ends it early when that much wall time is used up. ``builder`` makes a network from ``arguments`` that
+    is no registered family, for comparisons: nobody is offered it and no model folder can name it.
+    """
 
     family: str
     arguments: dict[str, Any]
@@ -62,15 +67,30 @@ class Plan:
     nodes: int = 1
     graphed: bool = False
     mix: Mix = field(default_factory=Mix)
+    minutes: float | None = None
+    builder: Callable[[dict[str, Any]], nn.Module] | None = None
+
+    def network(self) -> nn.Module:
+        """A fresh network.
+
+        Raises ModelError("model.unknown_family").
+        """
+        return build(self.family, self.arguments) if self.builder is None else self.builder(self.arguments)
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a training leaves: the averaged network of its best epoch and how it got there."""
+    """What a training leaves: the averaged network of its best epoch and how it got there.
+
+    ``seconds`` is its wall time with validations, over resumed parts too, and ``step_seconds`` that of one step.
+    """
 
     network: nn.Module
     best: float
     epochs: int
+    steps: int = 0
+    seconds: float = 0.0
+    step_seconds: float | None = None
 
 
 class Told(Callback):
@@ -248,7 +268,7 @@ def fit(plan: Plan, stacks: Sequence[Stack], checkpoints: Path, *, progress: Pro
     bank = bank_for(plan, [s for s in stacks if s.part == "train"])
     batches = NoisyBatches(bank, plan.recipe)
     validation = validation_for(plan, [s for s in stacks if s.part == "val"])
-    network = build(plan.family, plan.arguments).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = plan.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if plan.start is not None:
         network.load_state_dict({key: value.float() for key, value in load_file(plan.start).items()})
     module = DenoiserModule(
@@ -261,12 +281,13 @@ def fit(plan: Plan, stacks: Sequence[Stack], checkpoints: Path, *, progress: Pro
         checkpoints, filename="best", monitor="val_x0", mode="min", save_top_k=1, enable_version_counter=False
     )
     stopper = EarlyStopping("val_x0", patience=plan.patience, mode="min")
-    average = Averaged(plan.epochs * plan.recipe.steps)
+    average, clock = Averaged(plan.epochs * plan.recipe.steps), Clock(plan.minutes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = lightning.Trainer(
             accelerator="auto", devices=plan.devices, num_nodes=plan.nodes, precision=lightning_precision(),
-            max_epochs=plan.epochs, callbacks=[average, told, best, newest, stopper, LearningRateMonitor("epoch")],
+            max_epochs=plan.epochs,
+            callbacks=[average, told, clock, best, newest, stopper, LearningRateMonitor("epoch")],
             logger=CSVLogger(checkpoints, name="", version="curves"), enable_progress_bar=False,
             enable_model_summary=False, num_sanity_val_steps=0, log_every_n_steps=50,
             benchmark=True,
@@ -282,7 +303,10 @@ def fit(plan: Plan, stacks: Sequence[Stack], checkpoints: Path, *, progress: Pro
             raise Stopped(resumable=last.is_file()) from None
     if told.word:
         raise Stopped(resumable=last.is_file())
-    return Fitted(_best(plan, checkpoints), float(best.best_model_score or np.nan), trainer.current_epoch)
+    return Fitted(
+        _best(plan, checkpoints), float(best.best_model_score or np.nan), trainer.current_epoch,
+        trainer.global_step, clock.time_elapsed(), clock.step_seconds,
+    )  # fmt: skip
 
 
 def _epochs_done(checkpoint: Path) -> int:
@@ -296,7 +320,7 @@ def _best(plan: Plan, checkpoints: Path) -> nn.Module:
     """The averaged network of the best epoch, from its checkpoint."""
     place = checkpoints / "best.ckpt"
     state = torch.load(place if place.is_file() else checkpoints / "last.ckpt", map_location="cpu", weights_only=True)  # noqa: TID251
-    network = build(plan.family, plan.arguments)
+    network = plan.network()
     weights = {k.removeprefix("network."): v for k, v in state["state_dict"].items() if k.startswith("network.")}
     network.load_state_dict(weights)
     return network

@@ -33,6 +33,8 @@ VERBS: list[tuple[list[Any], str, dict[str, Any]]] = [
      {"what": "denoise", "levels": [0.1], "models": ["m"], "mirrors": [2], "local_means": 0.0, "seed": 5000}),
     (["evaluate", "stress", "--references", HERE, "--model", "m", "--local-means", "0", "--seed", "7"], "stress",
      {"input": str(HERE), "model": "m", "local_means": 0.0, "seed": 7}),
+    (["evaluate", "peers", "--references", HERE, "--minutes", "0.5", "--level", "0.1", "--seed", "3"], "peers",
+     {"data": str(HERE), "minutes": 0.5, "levels": [0.1], "seed": 3}),
     (["demo", "--headless", "--out", "o"], "demo", {"headless": True}),
     (["doctor", "--quick"], "doctor", {"self_test": False}),
 ]  # fmt: skip
