@@ -189,14 +189,18 @@ def evaluate(
 
 
 def _scores(method: Method, case: Case) -> dict[str, float]:
-    """Scores of one method on one noisy slice, its residual's spectrum, its skin line in pixels, and what it cost."""
+    """Scores of one method on one noisy slice, its residual's spectrum, its skin line, and what it cost.
+
+    ``skin_px`` is the width of the edge at the skin line, ``skin_percent`` how much wider it is than the reference's.
+    """
     with Cost() as cost:
         image = method(case)
     reference = case.reference
     found = metrics.scores(image, reference.image, reference.mask, lesion=reference.lesion)._asdict()
-    width = skin.rise_px(image, reference.image, reference.mask)
+    width, own = (skin.rise_px(shown, reference.image, reference.mask) for shown in (image, reference.image))
+    edge = {"skin_px": width, "skin_percent": 100 * (width / own - 1)}
     spectrum = residual_spectrum(case.image - image, reference.mask, case.noise.sigma)
-    return {**found, "skin_px": width, "seconds": cost.seconds, "peak_mb": cost.peak_mb, **spectrum}
+    return {**found, **edge, "seconds": cost.seconds, "peak_mb": cost.peak_mb, **spectrum}
 
 
 def residual_spectrum(residual: Float, mask: metrics.Mask, sigma: float) -> dict[str, float]:
@@ -226,7 +230,7 @@ def summary(table: Table, against: str) -> list[dict[str, Any]]:
     combinations = dict.fromkeys((r["kind"], r["level"], r["method"]) for r in table.rows)
     for kind, level, method in combinations:
         line: dict[str, Any] = {"kind": kind, "level": level, "method": method}
-        for score in (*metrics.Scores._fields, "skin_px"):
+        for score in (*metrics.Scores._fields, "skin_px", "skin_percent"):
             column = table.column(method, kind, level, score)
             line[score] = metrics.bootstrap(column)._asdict() if column else None
         asked = (method, kind, level)

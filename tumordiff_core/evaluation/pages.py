@@ -71,7 +71,7 @@ def _group(row: dict[str, Any]) -> tuple[str, str, float]:
 def _table(lines: Sequence[dict[str, Any]], against: str) -> str:
     head = [
         "method", "PSNR tissue dB", "95 %", "SSIM", "PSNR whole", "SSIM whole", "PSNR lesion", f"over {against} dB",
-        "better", "worse than input", "bias tissue, air %", "skin line px", "s", "MB",
+        "better", "worse than input", "bias tissue, air %", "skin line px", "wider by %", "s", "MB",
     ]  # fmt: skip
     out = ["<table><tr>" + "".join(f"<th>{html.escape(text)}</th>" for text in head) + "</tr>"]
     for line in lines:
@@ -83,7 +83,8 @@ def _table(lines: Sequence[dict[str, Any]], against: str) -> str:
             _mean(line, "ssim_tissue", ".3f"), _mean(line, "psnr_whole", ".2f"), _mean(line, "ssim_whole", ".3f"),
             _mean(line, "psnr_lesion", ".2f"), gain, better, f"{worse['slices']} of {worse['of']}",
             f"{_mean(line, 'bias_tissue', '+.2%')}, {_mean(line, 'bias_air', '+.2%')}".replace("%", ""),
-            _mean(line, "skin_px", ".2f"), f"{line['seconds']:.2g}", f"{line['peak_mb']:.0f}",
+            _mean(line, "skin_px", ".2f"), _mean(line, "skin_percent", "+.0f"),
+            f"{line['seconds']:.2g}", f"{line['peak_mb']:.0f}",
         ]  # fmt: skip
         out.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     return "".join(out) + "</table>"
