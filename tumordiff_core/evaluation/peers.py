@@ -32,7 +32,7 @@ PROBE_STEPS = 25
 
 FORMAT = 1
 Done = dict[str, Any]
-"""What is kept of one network: parameters, steps, seconds, and scores, each with seen, level and one of a patient."""
+"""What is kept of one network: parameters, steps taken and planned, seconds, and scores by what it saw and level."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _all_done(
 def steps_within(plan: fit.Plan, stacks: Sequence[Stack], minutes: float, folder: Path) -> int:
     """Steps per epoch that fill ``minutes`` with the epochs of the plan, validations included; at least 1.
 
-    The pace is that of a short training of the same plan in ``folder``, which is left empty.
+    The pace is that of a short training of the same plan, no longer than ``minutes``; ``folder`` is gone afterwards.
     """
     folder.mkdir(exist_ok=True)
     short = replace(plan, epochs=1, recipe=replace(plan.recipe, steps=PROBE_STEPS), minutes=minutes)
@@ -144,7 +144,7 @@ def rows(done: dict[str, Done], untouched: Sequence[dict[str, Any]]) -> list[dic
     """
     noisy = {one["level"]: one["psnr"] for one in untouched}
     ours = {(one["seen"], one["level"]): one["psnr"] for one in done[OURS]["scores"]}
-    nothing = {"parameters": 0, "steps": 0, "seconds": 0.0, "scores": untouched}
+    nothing = {"parameters": 0, "steps": 0, "planned": 0, "seconds": 0.0, "scores": untouched}
     lines = []
     for name, kept in {INPUT: nothing, **done}.items():
         for one in kept["scores"]:
@@ -153,7 +153,8 @@ def rows(done: dict[str, Done], untouched: Sequence[dict[str, Any]]) -> list[dic
             # The noisy input sees one slice.
             other = metrics.paired(psnr, ours["one slice" if name == INPUT else one["seen"], level])
             lines.append({
-                "network": name, "parameters": kept["parameters"], "steps": kept["steps"], "seconds": kept["seconds"],
+                "network": name, "parameters": kept["parameters"], "steps": kept["steps"],
+                "planned_steps": kept["planned"], "seconds": kept["seconds"],
                 "steps_per_second": kept["steps"] / kept["seconds"] if kept["seconds"] else 0.0,
                 "seen": "-" if name == INPUT else one["seen"], "level": level,
                 "psnr_db": metrics.bootstrap(psnr).mean,

@@ -2,7 +2,7 @@
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field
 
@@ -21,7 +21,9 @@ class PeersParams(BaseModel):
     epochs: int = Field(6, ge=1, le=1000, title="Epochs", description="How often the time is validated in between.")
     batch: int = Field(16, ge=1, le=1024, title="Batch")
     crop: int = Field(64, ge=32, le=512, multiple_of=16, title="Crop (pixels)")
-    levels: list[float] = Field(default_factory=lambda: [0.05, 0.10, 0.15], min_length=1, title="Levels")
+    levels: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default_factory=lambda: [0.05, 0.10, 0.15], min_length=1, title="Levels"
+    )
     seed: int = Field(0, ge=0, title="Seed")
     arguments: dict[str, Any] = Field(
         default_factory=lambda: {"widths": [24, 40, 64, 80]}, title="Network arguments",
