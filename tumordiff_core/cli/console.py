@@ -127,9 +127,11 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[Any]], *, indent:
 
 
 def as_text(value: Any) -> str:
-    """A value as the reader sees it: ``-`` when missing, four significant digits for measured numbers."""
+    """A value as the reader sees it: ``-`` when missing, four significant digits, intervals as mean and ends."""
     if value is None or value == "":
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Mapping) and set(value) == {"mean", "low", "high"}:
+        return f"{value['mean']:+.2f} [{value['low']:+.2f}, {value['high']:+.2f}]"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

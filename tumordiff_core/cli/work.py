@@ -267,7 +267,9 @@ def evaluate(
         list[str] | None,
         typer.Option("--set", help="pack, five(-native), finer, coarser, native or phantom; may be repeated."),
     ] = None,
-    kind: Annotated[list[str] | None, typer.Option(help="Kinds of noise, as rician, 'lag 0.5', two-channel.")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Kinds of noise, as rician, 'lag 0.5', uneven; may be repeated.")
+    ] = None,
     baseline: Annotated[list[str] | None, typer.Option(help="Filters to compare with, as bm3d+vst, bm4d+vst.")] = None,
     against: Annotated[str | None, typer.Option(help="The filter that differences are taken against.")] = None,
     repeat: Annotated[

@@ -2,7 +2,7 @@
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
@@ -34,7 +34,9 @@ class AmountsParams(BaseModel):
     steps: int = Field(100, ge=1, le=100_000, title="Steps per epoch")
     batch: int = Field(16, ge=1, le=1024, title="Batch")
     crop: int = Field(64, ge=32, le=512, multiple_of=16, title="Crop (pixels)")
-    levels: list[float] = Field(default_factory=lambda: [0.05, 0.10, 0.15], title="Levels")
+    levels: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        default_factory=lambda: [0.05, 0.10, 0.15], min_length=1, title="Levels"
+    )
     seed: int = Field(0, ge=0, title="Seed")
     arguments: dict[str, Any] = Field(
         default_factory=lambda: {"widths": [24, 40, 64, 80]}, title="Network arguments",

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from tumordiff_core.evaluation.references import Reference
     from tumordiff_core.jobs.worker import Job
 
-CLASSICAL = ["gaussian+vst", "tv+vst", "nlm+vst", "wavelet+vst", "bm3d+vst"]
+Set = Literal["pack", "five", "five-native", "finer", "coarser", "native", "phantom"]
+Kind = Literal[
+    "rician", "two-channel", "four-channel", "zero-filled", "lag 0.25", "lag 0.5", "gaussian", "uneven", "ghost"
+]
+Baseline = Literal[
+    "identity", "gaussian", "gaussian+vst", "tv", "tv+vst", "nlm", "nlm+vst", "wavelet", "wavelet+vst", "bm3d",
+    "bm3d+vst", "bm4d+vst",
+]  # fmt: skip
+CLASSICAL: list[Baseline] = ["gaussian+vst", "tv+vst", "nlm+vst", "wavelet+vst", "bm3d+vst"]
 
 
 class EvaluateParams(BaseModel):
@@ -23,16 +31,12 @@ class EvaluateParams(BaseModel):
 
     what: Literal["denoise", "forecast"] = Field("denoise", title="What")
     references: str = Field("", title="References", description="A pack of slices, a cohort with truth or a volume.")
-    sets: list[str] = Field(
-        default_factory=lambda: ["pack"],
-        title="Sets",
-        description="pack, five(-native), finer, coarser, native, phantom.",
-    )
+    sets: list[Set] = Field(default_factory=lambda: list[Set](["pack"]), min_length=1, title="Sets")
     models: list[str] = Field(default_factory=list, title="Models", description="Names; empty: all that are installed.")
-    baselines: list[str] = Field(default_factory=lambda: list(CLASSICAL), title="Baselines")
-    kinds: list[str] = Field(default_factory=lambda: ["rician"], title="Noise kinds")
-    levels: list[float] = Field(
-        default_factory=lambda: [0.05, 0.10, 0.15], title="Levels", description="Of the maximum."
+    baselines: list[Baseline] = Field(default_factory=lambda: list(CLASSICAL), title="Baselines")
+    kinds: list[Kind] = Field(default_factory=lambda: list[Kind](["rician"]), min_length=1, title="Noise kinds")
+    levels: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        default_factory=lambda: [0.05, 0.10, 0.15], min_length=1, title="Levels", description="Of the maximum."
     )
     blind: bool = Field(True, title="Also blind", description="Run the models with the measured level, too.")
     mirrors: list[Literal[2, 4]] = Field(
@@ -82,10 +86,15 @@ def run(params: EvaluateParams, job: "Job") -> None:
         return
     data = _references(params)
     sets = _sets(params, data)
-    names = baselines.available(["identity", *params.baselines])
+    asked: list[str] = list(dict.fromkeys(("identity", *params.baselines)))
+    names = baselines.available(asked)
+    for name in asked:
+        if name not in names:
+            sentence = f"{name} is left out, for the package {baselines.NEEDS[name]} is not installed (extra bench)."
+            job.progress.warn("evaluate.peer_missing", sentence)
     methods: dict[str, Method] = {name: denoise.baseline_method(name) for name in names}
     methods.update(_models(params))
-    kinds = [denoise.KINDS[name] for name in params.kinds if name in denoise.KINDS]
+    kinds = [denoise.KINDS[name] for name in dict.fromkeys(params.kinds)]
     against = params.against if params.against in methods else "nlm+vst" if "nlm+vst" in methods else "identity"
     rows: list[dict[str, Any]] = []
     lines: list[dict[str, Any]] = []
@@ -108,7 +117,18 @@ def run(params: EvaluateParams, job: "Job") -> None:
     if params.into_cards:
         for name in params.models or [model.card.name for model in model_cards.all_models()[0]]:
             model_cards.write_figures(model_cards.find(name), card_figures(name, lines, against, data.name))
-    job.answer.update(result=str(job.folder / "result"), against=against, references=intro, summary=lines)
+    shown = [_line(line, against) for line in lines]
+    job.answer.update(result=str(job.folder / "result"), against=against, references=intro, summary=shown)
+
+
+def _line(line: dict[str, Any], against: str) -> dict[str, Any]:
+    """What a terminal has room for of a line of the summary; the result holds all of it."""
+    pair, worse = line.get(f"over {against}"), line["worse_than_input"]
+    return {
+        **{key: line[key] for key in ("set", "kind", "level", "method")}, "psnr_tissue": line["psnr_tissue"]["mean"],
+        f"over {against}": pair["difference"] if pair else None, "ssim_tissue": line["ssim_tissue"]["mean"],
+        "worse": f"{worse['slices']} of {worse['of']}",
+    }  # fmt: skip
 
 
 def card_figures(name: str, lines: list[dict[str, Any]], against: str, data: str) -> list[dict[str, Any]]:
@@ -169,7 +189,7 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
             for name, model in visits.items()
             for strength in params.strengths
         }
-        kinds = [denoise.KINDS[name] for name in params.kinds if name in denoise.KINDS]
+        kinds = [denoise.KINDS[name] for name in dict.fromkeys(params.kinds)]
         found["detectability"] = [
             {"model": name, "noise": kind.name, "level": level, **figures}
             for kind in kinds
@@ -246,7 +266,7 @@ def _sets(params: EvaluateParams, data: Path) -> "dict[str, list[Reference]]":
     if data.is_file() and data.suffix != ".npz":
         return {data.stem: references.of_file(data)}
     stacks = datasets.read_data(data)
-    found = {name: references.of_set(name, stacks) for name in params.sets if name in references.SETS}
+    found = {name: references.of_set(name, stacks) for name in params.sets}
     if not any(found.values()):
         raise InputError("training.no_data", data, name=data.name)
     return {name: slices for name, slices in found.items() if slices}

@@ -1,18 +1,25 @@
 """The evaluation as the job it is: sets, tables, a page, and figures for the model's card."""
 
 import csv
+import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
+from PIL import Image
+from pydantic import ValidationError
 
 from tests.core.training.test_datasets import pack
 from tests.generators import tiny_model
 from tumordiff_core import model_cards, paths
+from tumordiff_core.evaluation import baselines, references
+from tumordiff_core.evaluation import denoise as protocol
+from tumordiff_core.jobs import events, worker
 from tumordiff_core.jobs import folder as jobs
-from tumordiff_core.jobs import worker
 from tumordiff_core.result_folder import open_result
-from tumordiff_core.tasks.evaluate import card_figures
+from tumordiff_core.tasks import evaluate
+from tumordiff_core.tasks.evaluate import EvaluateParams, card_figures
 
 
 @pytest.fixture
@@ -39,6 +46,49 @@ def test_every_set_kind_and_method_has_its_rows_and_its_place_on_the_page(evalua
     page = (evaluated / "report.html").read_text("utf-8")
     assert "coarser: lag 0.5 noise" in page
     assert "Research use only" in page
+    assert "Spectrum of the residual in tissue" in page
+    assert "tiny with neighbours over gaussian+vst, dB, patient by patient" in page
+    every = json.loads((evaluated / "tables" / "slices.json").read_text("utf-8"))["rows"]
+    assert len(every) == len(rows)
+    assert every[0]["psnr_lesion"] is None
+    with Image.open(evaluated / "pictures" / "histograms.png") as picture:
+        assert picture.width == 960
+
+
+def test_the_names_that_are_asked_for_are_those_there_are() -> None:
+    assert get_args(evaluate.Set) == references.SETS
+    assert set(get_args(evaluate.Kind)) == set(protocol.KINDS)
+    assert set(get_args(evaluate.Baseline)) == set(baselines.KNOWN)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"kinds": ["rice"]}, {"sets": ["packs"]}, {"baselines": ["bm5d"]}, {"levels": [0]}, {"levels": [-0.1]},
+              {"levels": [1.5]}, {"kinds": []}, {"sets": []}, {"levels": []}],
+)  # fmt: skip
+def test_what_is_not_known_is_refused_and_not_passed_over(wrong: dict[str, list[object]]) -> None:
+    with pytest.raises(ValidationError):
+        EvaluateParams(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_peer_that_is_not_installed_is_left_out_with_a_sentence(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(baselines.NEEDS, "tv", "no_such_package")
+    tiny_model.make(paths.models())
+    data = pack(tmp_path / "pack.npz", patients=("A", "B", "C"), side=96)
+    params = {
+        "references": str(data),
+        "levels": [0.1],
+        "baselines": ["tv", "gaussian"],
+        "models": ["tiny"],
+        "blind": False,
+    }
+    folder = jobs.new_job("evaluate", params)
+    assert worker.main(folder) == 0, jobs.failure(folder)
+    told = [event["sentence"] for event in events.read_all(folder) if event["kind"] == "warning"]
+    assert told == ["tv is left out, for the package no_such_package is not installed (extra bench)."]
+    methods = {line["method"] for line in open_result(folder / "result").record.figures["summary"]}
+    assert methods == {"identity", "gaussian", "tiny", "tiny with neighbours"}
 
 
 def test_the_models_card_tells_the_figures_with_their_intervals(evaluated: Path) -> None:
