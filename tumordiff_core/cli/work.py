@@ -360,9 +360,10 @@ def do(task: str, values: dict[str, Any], *, seed: int = 0, as_json: bool) -> co
         params = manager.load(known.params).model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]).replace("_", " ") or "the parameters"
-        expected = first["msg"].removeprefix("Input should be ")
-        raise UsageError("verb.usage", found=f"{field} is {first['input']!r}"[:80], expected=expected) from error
+        field = ".".join(str(part) for part in first["loc"]).replace("_", " ")
+        found = f"{field} is {first['input']!r}"[:80] if field else "what was given together does not fit"
+        expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        raise UsageError("verb.usage", found=found, expected=expected) from error
     record = params.model_dump(mode="json", exclude_unset=True)
     folder = jobfolder.new_job(task, record, title=known.title, seed=seed, claim=True)
     return work_on(folder, as_json=as_json, claimed=1)

@@ -166,6 +166,7 @@ def evaluate(
     levels: Sequence[float],
     *,
     kept: PeerScores | None = None,
+    stage: str = "evaluate",
     progress: Progress,
 ) -> Table:
     """Run every method on every reference, kind and level; a row also says how long the method took when it was run.
@@ -173,7 +174,7 @@ def evaluate(
     Classical filters whose scores are ``kept`` are not run again.
     """
     table = Table()
-    progress.stage("evaluate", len(methods) * len(kinds) * len(levels) * len(found))
+    progress.stage(stage, len(methods) * len(kinds) * len(levels) * len(found))
     for kind in kinds:
         for level in levels:
             cases = [noisy_case(reference, kind, level, index) for index, reference in enumerate(found)]

@@ -58,13 +58,13 @@ def run(params: AmountsParams, job: "Job") -> None:
 
     Raises InputError("training.no_data"), Stopped(resumable=True).
     """
-    from tumordiff_core import paths, result_folder
+    from tumordiff_core import result_folder
     from tumordiff_core.errors import InputError
     from tumordiff_core.evaluation import amounts, pages, references
     from tumordiff_core.training import datasets, facts, fit
     from tumordiff_core.training.module import Recipe
 
-    data = Path(params.data) if params.data else paths.demo()
+    data = datasets.place_of(params.data)
     job.progress.stage("read slices")
     stacks = facts.joined(datasets.read_data(data), facts.read([Path(name) for name in params.facts]))
     found = references.of_pack(stacks)

@@ -78,13 +78,14 @@ def run(params: EvaluateParams, job: "Job") -> None:
     from tumordiff_core.errors import NotBuilt
     from tumordiff_core.evaluation import baselines, denoise, pages
     from tumordiff_core.evaluation.peer_scores import PeerScores
+    from tumordiff_core.training import datasets
 
     if params.what == "forecast":
         raise NotBuilt("verb.not_built", verb="evaluate forecast")
     if params.repeat:
         _repeat(params, job)
         return
-    data = _references(params)
+    data = datasets.place_of(params.references)
     sets = _sets(params, data)
     asked: list[str] = list(dict.fromkeys(("identity", *params.baselines)))
     names = baselines.available(asked)
@@ -100,7 +101,9 @@ def run(params: EvaluateParams, job: "Job") -> None:
     lines: list[dict[str, Any]] = []
     kept = PeerScores(paths.cache() / "peer-scores.jsonl")
     for name, found in sets.items():
-        table = denoise.evaluate(found, methods, kinds, params.levels, kept=kept, progress=job.progress)
+        table = denoise.evaluate(
+            found, methods, kinds, params.levels, kept=kept, stage=f"evaluate {name}", progress=job.progress
+        )
         rows.extend({"set": name, **row} for row in table.rows)
         lines.extend({"set": name, **line} for line in denoise.summary(table, against))
     intro = _intro(sets, data)
@@ -281,16 +284,6 @@ def _intro(sets: "dict[str, list[Reference]]", data: Path) -> str:
         f"{'; '.join(parts)}, from {data.name}; simulated noise, tissue-masked, strength 1. References of patients "
         "carry noise of their own; phantoms carry none. Intervals are bootstrap 95 % over patients."
     )
-
-
-def _references(params: EvaluateParams) -> Path:
-    from tumordiff_core import paths
-    from tumordiff_core.errors import InputError
-
-    place = Path(params.references) if params.references else paths.demo()
-    if not place.exists():
-        raise InputError("training.no_data", place, name=place.name)
-    return place
 
 
 def _models(params: EvaluateParams) -> "dict[str, Method]":

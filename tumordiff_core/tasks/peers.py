@@ -1,7 +1,6 @@
 """The job ``peers``: other people's networks with the budget of ours, trained and scored like it; resumable."""
 
 import csv
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field
@@ -44,13 +43,13 @@ def run(params: PeersParams, job: "Job") -> None:
 
     Raises InputError("training.no_data"), Stopped(resumable=True).
     """
-    from tumordiff_core import paths, result_folder
+    from tumordiff_core import result_folder
     from tumordiff_core.errors import InputError
     from tumordiff_core.evaluation import pages, peers, references
     from tumordiff_core.training import datasets, fit
     from tumordiff_core.training.module import Recipe
 
-    data = Path(params.data) if params.data else paths.demo()
+    data = datasets.place_of(params.data)
     job.progress.stage("read slices")
     stacks = datasets.read_data(data)
     found = references.of_pack(stacks)

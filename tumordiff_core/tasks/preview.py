@@ -257,10 +257,9 @@ def _truth(request: dict[str, Any]) -> dict[str, Any]:
 
 def _split(request: dict[str, Any]) -> dict[str, Any]:
     """Patients of a pack or cohort by part, and how many slices there are; raises what reading raises."""
-    from tumordiff_core import paths
     from tumordiff_core.training import datasets
 
-    place = Path(request["data"]) if request.get("data") else paths.demo()
+    place = datasets.place_of(str(request.get("data") or ""))
     stacks = datasets.read_data(place)
     parts = ("train", "val", "test")
     return {

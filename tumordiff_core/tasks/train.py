@@ -111,7 +111,7 @@ def run(params: TrainParams, job: "Job") -> None:
     from tumordiff_core.engine.weights import save
     from tumordiff_core.training import datasets, facts, fit, self_supervised
 
-    data = _data(params)
+    data = datasets.place_of(params.data)
     job.progress.stage("read slices")
     stacks = facts.joined(datasets.read_data(data), facts.read([Path(name) for name in params.facts]))
     plan = _plan(params)
@@ -129,16 +129,6 @@ def run(params: TrainParams, job: "Job") -> None:
         model={"name": params.name, "family": plan.family}, figures={"best_x0_error": fitted.best},
     )  # fmt: skip
     result_folder.finish(job.result, record)
-
-
-def _data(params: TrainParams) -> Path:
-    from tumordiff_core import paths
-    from tumordiff_core.errors import InputError
-
-    place = Path(params.data) if params.data else paths.demo()
-    if not place.exists():
-        raise InputError("training.no_data", place, name=place.name)
-    return place
 
 
 def _plan(params: TrainParams) -> "Plan":

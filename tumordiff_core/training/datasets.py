@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tumordiff_core import files
+from tumordiff_core import files, paths
 from tumordiff_core.engine import context
-from tumordiff_core.errors import InputError
+from tumordiff_core.errors import InputError, MissingError
 from tumordiff_core.training import made_up
 from tumordiff_core.training.mix import Mix
 from tumordiff_core.training.split import Part, split
@@ -187,6 +187,19 @@ def made_up_stacks(count: int, seed: int, *, side: int = 192, slices: int = 7) -
         Stack(f"made-up-{k}", "train", True, images, np.arange(slices), np.full(slices, 1e-3), everywhere)
         for k, images in enumerate(volumes)
     ]
+
+
+def place_of(named: str) -> Path:
+    """Where the data lie: what was named, else the demo's.
+
+    Raises MissingError("files.missing") for a name that is not there, InputError("training.no_data") without a demo.
+    """
+    place = Path(named) if named else paths.demo()
+    if place.exists():
+        return place
+    if named:
+        raise MissingError("files.missing", place, name=place.name)
+    raise InputError("training.no_data", place, name=place.name)
 
 
 def read_data(path: Path) -> list[Stack]:

@@ -189,6 +189,16 @@ def test_data_nobody_can_learn_from_are_one_sentence(tumordiff, tmp_path: Path):
         said = tumordiff("train", tmp_path / data, "--epochs", "1", "--json")
         assert (said.code, said.record["code"]) == (1, code)
     assert tumordiff("train", "--epochs", "1", "--json").record["code"] == "training.no_data"
+    assert tumordiff("train", tmp_path / "nowhere.npz", "--json").record["code"] == "files.missing"
+
+
+def test_what_does_not_fit_together_is_said_without_the_words_of_a_library(tumordiff):
+    said = tumordiff("train", "--preset", "paper", "--own-mean", "0.5", "--json")
+    assert said.code == 2
+    assert said.record["sentence"].startswith("What was given together does not fit; no own mean with the paper's")
+    share = tumordiff("train", "--share", "ghost=2", "--json")
+    assert "a share of 0 to 1 for ghost, not 2 was expected" in share.record["sentence"]
+    assert "alue error" not in said.record["sentence"] + share.record["sentence"]
 
 
 def test_a_patient_nobody_knows_is_one_sentence(tumordiff):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tumordiff_core.errors import InputError
+from tumordiff_core.errors import InputError, MissingError
 from tumordiff_core.training import datasets, split
 from tumordiff_core.training.mix import Mix
 
@@ -115,3 +115,13 @@ def test_a_pack_tells_how_its_noise_hangs_together(tmp_path):
         known = dict(found)
     np.savez(place, **known, lag1=np.tile(np.float32([0.5, 0.2]), (len(known["images"]), 1)))
     assert datasets.read_data(place)[0].lag1 == pytest.approx((0.5, 0.2))
+
+
+def test_data_that_were_named_and_are_not_there_are_missing_and_no_pack_without_slices(home, tmp_path):
+    with pytest.raises(MissingError) as named:
+        datasets.place_of(str(tmp_path / "nowhere.npz"))
+    assert named.value.code == "files.missing"
+    with pytest.raises(InputError) as demo:
+        datasets.place_of("")
+    assert demo.value.code == "training.no_data"
+    assert datasets.place_of(str(tmp_path)) == tmp_path
