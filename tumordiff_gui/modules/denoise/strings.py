@@ -121,7 +121,7 @@ NOISE_SENTENCE = "Noise {sigma} ({low} – {high}) in the units of the series, f
 TRUTH_SENTENCE = "Against the truth: PSNR {before} → {after}, mean over {count} slices with tissue."
 WORSE_SENTENCE = "{count} of {total} slices are worse than the acquired ones: {links}."
 RESIDUAL_SENTENCE = "The residual holds {size:.2f} σ in tissue; neighbours correlate by {lag1:+.2f}."
-RESIDUAL_LEGEND = "What was taken away, in units of noise: it should look like noise, without edges or the lesion."
+RESIDUAL_LEGEND = "What was taken away, in units of noise: noise without edges or the lesion, an even floor in air."
 SPREAD_LEGEND = (
     "Posterior sd: bright where other clean pictures would fit as well; dark does not say that the picture is right."
 )
