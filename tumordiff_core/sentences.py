@@ -483,6 +483,12 @@ SENTENCES: dict[str, Sentence] = {
         "{expected} was expected",
         "choose a dynamic series with two phases after contrast",
     ),
+    "evaluate.no_reference": Sentence(
+        "{name} holds {found}", "slices of 11x11 pixels or more with tissue were expected", "choose another volume"
+    ),
+    "evaluate.not_run": Sentence(
+        "{found} is not among the methods that are run", "one of {expected} was expected", "name it with --baseline too"
+    ),
     "evaluate.no_tissue": Sentence(
         "{name} has room for {found} lesions in tissue",
         "at least {expected} were expected",

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Answer the safety questions with yes.")]
 SERIES_PREFIX = "series:"
+Answer = dict[str, Any]
 
 
 class Preset(StrEnum):
@@ -298,6 +300,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Compare models and classical filters on references nobody trained on."""
+    from tumordiff_core.tasks.evaluate import for_terminal
+
     if what is Evaluated.forecast:
         task_of("forecast", verb="evaluate forecast")
     if what is Evaluated.amounts:
@@ -318,7 +322,7 @@ def evaluate(
         "into_cards": into_cards or None, "strengths": strength or None, "mirrors": mirrors or None,
         "local_means": local_means, "seed": seed,
     }  # fmt: skip
-    finish(do("evaluate", values, as_json=as_json))
+    finish(do("evaluate", values, as_json=as_json, shown=for_terminal))
 
 
 def doctor(
@@ -350,7 +354,9 @@ def task_of(name: str, verb: str = "") -> Any:
     raise NotBuilt("verb.not_built", verb=verb or name)
 
 
-def do(task: str, values: dict[str, Any], *, seed: int = 0, as_json: bool) -> console.ConsoleProgress:
+def do(
+    task: str, values: dict[str, Any], *, seed: int = 0, as_json: bool, shown: Callable[[Answer], Answer] | None = None
+) -> console.ConsoleProgress:
     """Check the parameters, make a job folder claimed by this process and work on it to its end."""
     from pydantic import ValidationError
 
@@ -366,18 +372,20 @@ def do(task: str, values: dict[str, Any], *, seed: int = 0, as_json: bool) -> co
         raise UsageError("verb.usage", found=found, expected=expected) from error
     record = params.model_dump(mode="json", exclude_unset=True)
     folder = jobfolder.new_job(task, record, title=known.title, seed=seed, claim=True)
-    return work_on(folder, as_json=as_json, claimed=1)
+    return work_on(folder, as_json=as_json, claimed=1, shown=shown)
 
 
-def work_on(folder: Path, *, as_json: bool, claimed: int | None = None) -> console.ConsoleProgress:
-    """Run the worker with progress on stderr and print its answer."""
+def work_on(
+    folder: Path, *, as_json: bool, claimed: int | None = None, shown: Callable[[Answer], Answer] | None = None
+) -> console.ConsoleProgress:
+    """Run the worker with progress on stderr and print its answer; ``shown`` narrows it where people read it."""
     echo = console.ConsoleProgress()
     worker.main(folder, echo=echo, claimed=claimed)
     ended = {key: value for key, value in echo.fields.items() if key in {"code", "sentence", "resumable"}}
     if as_json:
         console.print_json({"job": folder.name, "state": echo.end, **ended, **echo.answer})
     else:
-        console.print_record(echo.answer)
+        console.print_record(shown(echo.answer) if shown else echo.answer)
     if echo.end == "failed":
         print(echo.fields["sentence"], file=sys.stderr)
     elif echo.end == "stopped":

@@ -11,14 +11,14 @@ EVERY_S = 0.005
 
 
 class Cost:
-    """Measures the block it is entered for; ``seconds`` and ``peak_mb`` are known after it.
+    """Measures the block it is entered for; ``seconds`` and ``grew_mb`` are known after it.
 
-    ``peak_mb`` is the largest resident size seen in between, every few milliseconds, over the size at the start: memory
-    that the process had kept from earlier work does not count again.
+    ``grew_mb`` is the largest resident size seen in between, every few milliseconds, over the size at the start: memory
+    that the process had kept from earlier work does not count again, nor does a GPU's.
     """
 
     def __init__(self) -> None:
-        self.seconds, self.peak_mb = 0.0, 0.0
+        self.seconds, self.grew_mb = 0.0, 0.0
         self._process, self._over = psutil.Process(), threading.Event()
 
     def __enter__(self) -> Self:
@@ -35,7 +35,7 @@ class Cost:
         self._over.set()
         self._watch.join()
         self._seen()
-        self.peak_mb = (self._most - self._before) / 1e6
+        self.grew_mb = (self._most - self._before) / 1e6
 
     def _look(self) -> None:
         while not self._over.wait(EVERY_S):

@@ -5,6 +5,7 @@ What is judged on comes from ``references.py``. Noise is drawn anew for each sli
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from tumordiff_core.evaluation.references import Reference
 from tumordiff_core.noise.add import magnitude
 from tumordiff_core.noise.correlation import fermi_spectrum, gaussian_spectrum, lag1_of_spectrum
 from tumordiff_core.noise.level import estimate
+from tumordiff_core.noise.spectrum import radial
 from tumordiff_core.progress import Progress
 
 Float = npt.NDArray[np.float32]
@@ -35,7 +37,8 @@ class Kind:
 
     Parameters
     ----------
-    channels : receiver channels of the magnitude; 0 is real-valued Gaussian noise, whose values may be negative
+    channels : receiver channels of the magnitude; 0 is real-valued Gaussian noise, whose values may be negative, and of
+        which methods hear that it is a magnitude of one channel
     colour : its spectrum by name
     uneven : twice as strong at the border as in the middle; its level is the root mean square over tissue
     ghost : share of the signal that lies half a field of view away, in the reference as well: denoising is not asked
@@ -69,17 +72,39 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Case:
-    """One noisy slice among its noisy neighbours: reference, noisy stack and what is true of its noise."""
+    """One noisy slice among its noisy neighbours: reference, noisy stack and what is true of its noise.
+
+    Parameters
+    ----------
+    spectrum : amplitude [row, column] of coloured noise
+    strength : real [row, column], by how much the noise is stronger than its level, where it is uneven
+    """
 
     reference: Reference
     noisy: Float
     noise: NoiseLevel
     spectrum: npt.NDArray[np.float64] | None = None
+    strength: npt.NDArray[np.float64] | None = None
 
     @property
     def image(self) -> Float:
         """The noisy slice itself."""
         return np.asarray(self.noisy[self.reference.centre], dtype=np.float32)
+
+    @cached_property
+    def skin(self) -> tuple[npt.NDArray[np.float64], float] | None:
+        """Rays across the skin line and the width of the reference's own edge there, None without a skin line."""
+        rays = skin.rays_of(self.reference.image, self.reference.mask)
+        return None if rays is None else (rays, skin.rise_px(self.reference.image, rays))
+
+    @cached_property
+    def residual_power(self) -> npt.NDArray[np.float64]:
+        """Power by ring of a residual that is all of the noise, inside the window of ``residual_spectrum``."""
+        window = uncertainty.tapered(self.reference.mask[None])[0]
+        strength = 1.0 if self.strength is None else self.strength
+        area = float(((window * strength) ** 2).sum()) * self.noise.sigma**2
+        flat = np.ones(window.shape) if self.spectrum is None else np.broadcast_to(self.spectrum, window.shape) ** 2
+        return area * radial(np.asarray(flat, dtype=np.float64), uncertainty.RINGS)
 
 
 @dataclass
@@ -91,13 +116,17 @@ class Table:
     def column(self, method: str, kind: str, level: float, score: str) -> dict[str, float]:
         """Mean score of each patient."""
         asked = (method, kind, level)
-        rows = [r for r in self.rows if (r["method"], r["kind"], r["level"]) == asked]
-        chosen = [row for row in rows if not np.isnan(row[score])]
-        return metrics.by_patient([r[score] for r in chosen], [r["patient"] for r in chosen])
+        return _by_patient([r for r in self.rows if (r["method"], r["kind"], r["level"]) == asked], score)
 
     def methods(self) -> list[str]:
         """Methods in the order they were run."""
         return list(dict.fromkeys(row["method"] for row in self.rows))
+
+
+def _by_patient(rows: Sequence[dict[str, Any]], score: str) -> dict[str, float]:
+    """Means over the slices that have such a place; what is no number stays none."""
+    there = [row for row in rows if row[score] is not None]
+    return metrics.by_patient([row[score] for row in there], [row["patient"] for row in there])
 
 
 def noisy_case(reference: Reference, kind: Kind, level: float, index: int) -> Case:
@@ -108,7 +137,8 @@ def noisy_case(reference: Reference, kind: Kind, level: float, index: int) -> Ca
         moved = np.roll(reference.stack, rows // 2, axis=-2)
         reference = replace(reference, stack=(reference.stack + np.float32(kind.ghost) * moved).astype(np.float32))
     spectrum = kind.spectrum(rows, columns)
-    sigma = level * _rising(reference.mask) if kind.uneven else level
+    strength = _rising(reference.mask) if kind.uneven else None
+    sigma = level if strength is None else level * strength
     noisy = np.empty_like(reference.stack)
     order = sorted(range(len(noisy)), key=lambda k: (abs(k - reference.centre), k))
     for k in order:
@@ -117,7 +147,7 @@ def noisy_case(reference: Reference, kind: Kind, level: float, index: int) -> Ca
         else:
             noisy[k] = reference.stack[k] + sigma * rng.standard_normal((rows, columns))
     lag1 = (0.0, 0.0) if spectrum is None else lag1_of_spectrum(spectrum)
-    return Case(reference, noisy, NoiseLevel(level, lag1, max(kind.channels, 1)), spectrum)
+    return Case(reference, noisy, NoiseLevel(level, lag1, max(kind.channels, 1)), spectrum, strength)
 
 
 def _rising(mask: metrics.Mask) -> npt.NDArray[np.float64]:
@@ -189,31 +219,44 @@ def evaluate(
     return table
 
 
-def _scores(method: Method, case: Case) -> dict[str, float]:
+def _scores(method: Method, case: Case) -> dict[str, float | None]:
     """Scores of one method on one noisy slice, its residual's spectrum, its skin line, and what it cost.
 
-    ``skin_px`` is the width of the edge at the skin line, ``skin_percent`` how much wider it is than the reference's.
+    ``skin_px`` is the width of the edge at the skin line, ``skin_percent`` how much wider it is than the reference's;
+    ``grew_mb`` is by how much the process grew meanwhile, which a method's first call does most.
     """
     with Cost() as cost:
         image = method(case)
     reference = case.reference
     found = metrics.scores(image, reference.image, reference.mask, lesion=reference.lesion)._asdict()
-    width, own = (skin.rise_px(shown, reference.image, reference.mask) for shown in (image, reference.image))
-    edge = {"skin_px": width, "skin_percent": 100 * (width / own - 1)}
-    spectrum = residual_spectrum(case.image - image, reference.mask, case.noise.sigma)
-    return {**found, **edge, "seconds": cost.seconds, "peak_mb": cost.peak_mb, **spectrum}
+    edge: dict[str, float | None] = {"skin_px": None, "skin_percent": None}
+    if case.skin is not None:
+        rays, own = case.skin
+        width = skin.rise_px(image, rays)
+        edge = {"skin_px": width, "skin_percent": 100 * (width / own - 1)}
+    return {**found, **edge, "seconds": cost.seconds, "grew_mb": cost.grew_mb, **residual_spectrum(case, image)}
 
 
-def residual_spectrum(residual: Float, mask: metrics.Mask, sigma: float) -> dict[str, float]:
-    """Power of a residual [row, column] in tissue over sigma^2, by ring of spatial frequency (NaN without tissue)."""
-    window = uncertainty.tapered(mask[None])
-    area = float((window**2).sum()) * sigma**2
-    found = uncertainty.ring_power(residual[None], residual[None], window)[0] / (area or np.nan)
+def residual_spectrum(case: Case, image: Float) -> dict[str, float | None]:
+    """Power in tissue of what an image [row, column] left out, over that of the noise, by ring of spatial frequency.
+
+    None where there is no tissue, or where a ring holds less than a hundredth of the noise's mean power.
+    """
+    window = uncertainty.tapered(case.reference.mask[None])
+    residual = (case.image - image)[None]
+    found = uncertainty.ring_power(residual, residual, window)[0]
     middles = (uncertainty.RINGS[1:] + uncertainty.RINGS[:-1]) / 2
-    return {f"{RESIDUAL}{middle:.3f}": float(power) for middle, power in zip(middles, found, strict=True)}
+    whole = case.residual_power
+    held = whole > 0.01 * whole.mean()
+    return {
+        f"{RESIDUAL}{middle:.3f}": float(power / all_of_it) if there else None
+        for middle, power, all_of_it, there in zip(middles, found, whole, held, strict=True)
+    }
 
 
-def _kept(name: str, method: Method, case: Case, noise: dict[str, Any], kept: PeerScores) -> dict[str, float]:
+def _kept(
+    name: str, method: Method, case: Case, noise: dict[str, Any], kept: PeerScores
+) -> dict[str, float | None]:  # fmt: skip
     """The same of a classical filter, from what is kept of it where it has been run before."""
     if not baselines.available([name]):
         return _scores(method, case)
@@ -226,35 +269,38 @@ def _kept(name: str, method: Method, case: Case, noise: dict[str, Any], kept: Pe
 
 
 def summary(table: Table, against: str) -> list[dict[str, Any]]:
-    """One line per kind, level and method: means over patients, the paired difference to ``against``, worse slices."""
+    """One line per kind, level and method: means over patients, the paired difference to ``against``, worse slices.
+
+    A score is None where no slice has such a place.
+    """
+    groups: dict[tuple[str, float, str], list[dict[str, Any]]] = {}
+    for row in table.rows:
+        groups.setdefault((row["kind"], row["level"], row["method"]), []).append(row)
     lines = []
-    combinations = dict.fromkeys((r["kind"], r["level"], r["method"]) for r in table.rows)
-    for kind, level, method in combinations:
+    for (kind, level, method), rows in groups.items():
         line: dict[str, Any] = {"kind": kind, "level": level, "method": method}
         for score in (*metrics.Scores._fields, "skin_px", "skin_percent"):
-            column = table.column(method, kind, level, score)
+            column = _by_patient(rows, score)
             line[score] = metrics.bootstrap(column)._asdict() if column else None
-        asked = (method, kind, level)
-        rows = [r for r in table.rows if (r["method"], r["kind"], r["level"]) == asked]
         line["seconds"] = float(np.median([row["seconds"] for row in rows]))
-        line["peak_mb"] = max(row["peak_mb"] for row in rows)
+        line["grew_mb"] = max(row["grew_mb"] for row in rows)
+        ours = _by_patient(rows, "psnr_tissue")
         for peer in dict.fromkeys((against, "bm4d+vst", "identity")):
-            theirs = table.column(peer, kind, level, "psnr_tissue")
-            if theirs and method != peer:
-                pair = metrics.paired(table.column(method, kind, level, "psnr_tissue"), theirs)
+            theirs = _by_patient(groups.get((kind, level, peer), []), "psnr_tissue")
+            if method != peer and set(ours) & set(theirs):
+                pair = metrics.paired(ours, theirs)
                 line[f"over {peer}"] = {**pair._asdict(), "difference": pair.difference._asdict()}
-        line["worse_than_input"] = worse_slices(table, method, kind, level)
+        line["worse_than_input"] = worse_slices(rows, groups.get((kind, level, "identity"), []))
         lines.append(line)
     return lines
 
 
-def worse_slices(table: Table, method: str, kind: str, level: float) -> dict[str, Any]:
-    """How many slices came out worse than their noisy input, and the exact 95 % upper bound of that rate."""
+def worse_slices(ours: Sequence[dict[str, Any]], inputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """How many slices came out worse than their noisy input, and the exact 95 % upper bound of that rate.
 
-    def by_slice(name: str) -> dict[tuple[str, int], float]:
-        rows = [r for r in table.rows if (r["method"], r["kind"], r["level"]) == (name, kind, level)]
-        return {(r["patient"], r["position"]): r["psnr_tissue"] for r in rows}
-
-    ours, inputs = by_slice(method), by_slice("identity")
-    worse = sum(ours[key] < inputs[key] for key in ours if key in inputs)
-    return {"slices": worse, "of": len(inputs), "upper_bound_95": metrics.rate_bound(worse, len(inputs))}
+    A slice that came out as no numbers is worse.
+    """
+    before = {(row["patient"], row["position"]): row["psnr_tissue"] for row in inputs}
+    after = {(row["patient"], row["position"]): row["psnr_tissue"] for row in ours}
+    worse = sum(not after[place] >= before[place] for place in after if place in before)
+    return {"slices": worse, "of": len(before), "upper_bound_95": metrics.rate_bound(worse, len(before))}

@@ -26,7 +26,7 @@ def tissue_mask(reference: npt.NDArray[Any]) -> Mask:
 
 
 class Scores(NamedTuple):
-    """Scores of one slice; NaN where there is no such place.
+    """Scores of one slice; None where there is no such place, NaN where an image holds no numbers there.
 
     Parameters
     ----------
@@ -39,10 +39,10 @@ class Scores(NamedTuple):
     ssim_tissue: float
     psnr_whole: float
     ssim_whole: float
-    psnr_lesion: float
-    ssim_lesion: float
+    psnr_lesion: float | None
+    ssim_lesion: float | None
     bias_tissue: float
-    bias_air: float
+    bias_air: float | None
 
 
 def scores(
@@ -63,16 +63,16 @@ def scores(
         truth, shown, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
     )
     air = ~ndimage.binary_dilation(mask, iterations=FAR_FROM_TISSUE)
-    there = np.zeros_like(mask) if lesion is None else lesion
+    seen = lesion is not None and lesion.any()
     return Scores(
-        _psnr(error[mask]), float(similarity[mask].mean()), _psnr(error), float(similarity.mean()),
-        _psnr(error[there]) if there.any() else float("nan"), _mean(similarity[there]), _mean(error[mask]),
-        _mean(error[air]),
+        _psnr(error[mask]), _mean(similarity[mask]), _psnr(error), float(similarity.mean()),
+        _psnr(error[lesion]) if seen else None, _mean(similarity[lesion]) if seen else None, _mean(error[mask]),
+        _mean(error[air]) if air.any() else None,
     )  # fmt: skip
 
 
 def _psnr(error: npt.NDArray[Any]) -> float:
-    power = float((error**2).mean()) if error.size else 0.0
+    power = _mean(error**2)
     return float("inf") if power == 0 else -10 * float(np.log10(power))
 
 

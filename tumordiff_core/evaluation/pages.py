@@ -9,7 +9,7 @@ import numpy as np
 from tumordiff_core.evaluation import baselines, charts, metrics
 from tumordiff_core.evaluation.denoise import RESIDUAL
 
-WORST = 5
+WORST, GAIN = 5, "gain over input dB"
 STYLE = """
 body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:72rem;color:#1A1F24;background:#F4F6F8}
 table{border-collapse:collapse;background:#fff;font-variant-numeric:tabular-nums}
@@ -71,7 +71,7 @@ def _group(row: dict[str, Any]) -> tuple[str, str, float]:
 def _table(lines: Sequence[dict[str, Any]], against: str) -> str:
     head = [
         "method", "PSNR tissue dB", "95 %", "SSIM", "PSNR whole", "SSIM whole", "PSNR lesion", f"over {against} dB",
-        "better", "worse than input", "bias tissue, air %", "skin line px", "wider by %", "s", "MB",
+        "better", "worse than input", "bias tissue, air %", "skin line px", "wider by %", "s", "grew by MB",
     ]  # fmt: skip
     out = ["<table><tr>" + "".join(f"<th>{html.escape(text)}</th>" for text in head) + "</tr>"]
     for line in lines:
@@ -79,12 +79,13 @@ def _table(lines: Sequence[dict[str, Any]], against: str) -> str:
         gain = "-" if pair is None else "{mean:+.2f} [{low:+.2f}, {high:+.2f}]".format(**pair["difference"])
         better = "-" if pair is None else f"{pair['better']} of {pair['patients']}"
         cells = [
-            html.escape(line["method"]), f"{psnr['mean']:.2f}", f"{psnr['low']:.2f} to {psnr['high']:.2f}",
+            html.escape(line["method"]), _mean(line, "psnr_tissue", ".2f"),
+            f"{psnr['low']:.2f} to {psnr['high']:.2f}" if psnr else "-",
             _mean(line, "ssim_tissue", ".3f"), _mean(line, "psnr_whole", ".2f"), _mean(line, "ssim_whole", ".3f"),
             _mean(line, "psnr_lesion", ".2f"), gain, better, f"{worse['slices']} of {worse['of']}",
             f"{_mean(line, 'bias_tissue', '+.2%')}, {_mean(line, 'bias_air', '+.2%')}".replace("%", ""),
             _mean(line, "skin_px", ".2f"), _mean(line, "skin_percent", "+.0f"),
-            f"{line['seconds']:.2g}", f"{line['peak_mb']:.0f}",
+            f"{line['seconds']:.2g}", f"{line['grew_mb']:.0f}",
         ]  # fmt: skip
         out.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     return "".join(out) + "</table>"
@@ -109,29 +110,41 @@ def _pairs(method: str, rows: Sequence[dict[str, Any]], against: str) -> str:
 
 
 def _worst(rows: Sequence[dict[str, Any]], methods: Sequence[str]) -> str:
-    """The five slices that gained least over their noisy input, of all the methods that are models."""
-    inputs = {(r["patient"], r["position"]): r["psnr_tissue"] for r in rows if r["method"] == "identity"}
-    gained = [
-        {"method": r["method"], "patient": r["patient"], "slice": r["position"], "gain over input dB": gain}
-        for r in rows
-        if r["method"] in methods
-        and (gain := r["psnr_tissue"] - inputs.get((r["patient"], r["position"]), np.nan)) < np.inf
-    ]
-    worst = sorted(gained, key=lambda row: row["gain over input dB"])[:WORST]
-    return section("", f"The {len(worst)} slices that gained least.", worst) if worst else ""
+    """The five slices that gained least over their noisy input, each by the method that gained least on it."""
+    inputs = {_place(row): row["psnr_tissue"] for row in rows if row["method"] == "identity"}
+    least: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in rows:
+        before = inputs.get(_place(row))
+        if row["method"] not in methods or before is None:
+            continue
+        gain = row["psnr_tissue"] - before
+        known = least.get(_place(row))
+        if known is None or not gain >= known[GAIN]:
+            least[_place(row)] = {
+                "patient": row["patient"],
+                "slice": row["position"],
+                "method": row["method"],
+                GAIN: gain,
+            }
+    worst = sorted(least.values(), key=lambda row: np.nan_to_num(row[GAIN], nan=-np.inf))[:WORST]
+    note = f"The {len(worst)} slices that gained least, and the method that gained least on them."
+    return section("", note, worst) if worst else ""
+
+
+def _place(row: dict[str, Any]) -> tuple[str, int]:
+    return row["patient"], row["position"]
 
 
 def _spectra(rows: Sequence[dict[str, Any]], methods: Sequence[str]) -> str:
     """What was taken away, ring by ring of spatial frequency, over the noise put in."""
-    curves = {
-        method: [
-            (float(name.removeprefix(RESIDUAL)), float(np.nanmean([r[name] for r in chosen])))
-            for name in chosen[0]
-            if name.startswith(RESIDUAL) and np.isfinite([r[name] for r in chosen]).any()
+    curves = {}
+    for method in methods:
+        chosen = [row for row in rows if row["method"] == method]
+        rings = [name for name in (chosen[0] if chosen else ()) if name.startswith(RESIDUAL)]
+        known = {name: [row[name] for row in chosen if row[name] is not None] for name in rings}
+        curves[method] = [
+            (float(name.removeprefix(RESIDUAL)), float(np.mean(values))) for name, values in known.items() if values
         ]
-        for method in methods
-        if (chosen := [r for r in rows if r["method"] == method])
-    }
     if not any(curves.values()):
         return ""
     drawn = charts.lines(curves, "cycles per pixel", "power taken away over that of the noise", level=1.0)

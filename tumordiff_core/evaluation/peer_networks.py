@@ -138,7 +138,7 @@ def _blocks(width: int, count: int) -> nn.Sequential:
 class TimedUNet(nn.Module):
     """A UNet of a diffusion library: told the level as its time, 250 ln(sigma), besides the planes of all values.
 
-    Its time runs from -1,200 to 0 for the levels trained on, as wide as the libraries' own 0 to 1,000.
+    Its time runs from -1,240 to -357 for the levels trained on, as wide as the libraries' own 0 to 1,000.
     """
 
     def __init__(self, network: nn.Module, levels: int) -> None:

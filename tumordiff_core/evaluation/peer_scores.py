@@ -25,7 +25,7 @@ class PeerScores:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, dict[str, float]] = {}
+        self._known: dict[str, dict[str, float | None]] = {}
         try:
             lines = path.read_text("utf-8", errors="replace").splitlines()
         except OSError:
@@ -33,15 +33,17 @@ class PeerScores:
         for line in lines:
             try:
                 key, scores = json.loads(line)
-                self._known[str(key)] = {str(name): float(value) for name, value in scores.items()}
+                self._known[str(key)] = {
+                    str(name): None if value is None else float(value) for name, value in scores.items()
+                }
             except (ValueError, TypeError, AttributeError):
                 continue
 
-    def get(self, key: str) -> dict[str, float] | None:
+    def get(self, key: str) -> dict[str, float | None] | None:
         """The scores kept under a digest, and the seconds they took at the time."""
         return self._known.get(key)
 
-    def keep(self, key: str, scores: dict[str, float]) -> None:
+    def keep(self, key: str, scores: dict[str, float | None]) -> None:
         """Keep them; where the disk refuses, the next evaluation computes them again."""
         self._known[key] = scores
         try:

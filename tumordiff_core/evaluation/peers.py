@@ -86,7 +86,7 @@ def _all_done(
         place = checkpoints / entry.name.replace(" ", "-")
         place.mkdir(exist_ok=True)
         if entry.name not in kept["steps"]:
-            kept["steps"][entry.name] = steps_within(entry.plan, stacks, minutes, place / "probe")
+            kept["steps"][entry.name] = steps_within(entry.plan, stacks, minutes, place / "probe", progress)
             files.write_json(record, kept)
         recipe = replace(entry.plan.recipe, steps=kept["steps"][entry.name])
         plan = replace(entry.plan, recipe=recipe, minutes=minutes)
@@ -100,15 +100,34 @@ def _all_done(
     return done
 
 
-def steps_within(plan: fit.Plan, stacks: Sequence[Stack], minutes: float, folder: Path) -> int:
+class _Probing(Progress):
+    """Says nothing of a probe, and hears that the job is to stop."""
+
+    def __init__(self, job: Progress) -> None:
+        super().__init__()
+        self._job = job
+
+    def asked_to_stop(self) -> str:
+        """What the job was told."""
+        return self._job.asked_to_stop()
+
+
+def steps_within(plan: fit.Plan, stacks: Sequence[Stack], minutes: float, folder: Path, progress: Progress) -> int:
     """Steps per epoch that fill ``minutes`` with the epochs of the plan, validations included; at least 1.
 
     The pace is that of a short training of the same plan, no longer than ``minutes``; ``folder`` is gone afterwards.
+
+    Raises Stopped(resumable=True) when asked to stop.
     """
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed in here
+    folder.mkdir()
     short = replace(plan, epochs=1, recipe=replace(plan.recipe, steps=PROBE_STEPS), minutes=minutes)
-    probe = fit.fit(short, stacks, folder, progress=Progress())
-    shutil.rmtree(folder)
+    try:
+        probe = fit.fit(short, stacks, folder, progress=_Probing(progress))
+    except Stopped:
+        raise Stopped(resumable=True) from None
+    finally:
+        shutil.rmtree(folder)
     step = probe.step_seconds or probe.seconds / max(probe.steps, 1)
     besides = max(probe.seconds - step * probe.steps, 0.0)
     return max(int((60 * minutes / plan.epochs - besides) / step), 1)

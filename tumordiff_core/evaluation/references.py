@@ -28,6 +28,9 @@ PHANTOM_SEED = 77
 FEWEST_TISSUE = 0.03
 AROUND_LESION = 3
 
+SMALLEST_SIDE = 11
+"""The window of SSIM."""
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -144,16 +147,25 @@ def _around(tumour: metrics.Mask) -> metrics.Mask | None:
 def of_file(path: Path) -> list[Reference]:
     """Slices of a noise-free volume in a file (NIfTI, NRRD, ``.npy`` [slice, row, column]): three in its middle.
 
-    Raises what reading raises, InputError("training.no_data") when nothing is left.
+    Raises what reading raises, InputError("volume.not_finite"), InputError("evaluate.no_reference").
     """
     volume = formats.read(path)
     values = np.asarray(volume.values[0], dtype=np.float32)
+    wrong = int((~np.isfinite(values)).sum())
+    if wrong:
+        raise InputError("volume.not_finite", path, count=wrong)
+    if min(values.shape[1:]) < SMALLEST_SIDE:
+        raise InputError(
+            "evaluate.no_reference", path, name=path.name, found="x".join(map(str, values.shape)) + " voxels"
+        )
     depth = len(values)
     middle = sorted({depth // 3, depth // 2, 2 * depth // 3})
-    found = [_of_volume(path.stem, values / max(float(values.max()), 1e-6), k, name=k, rescale=False) for k in middle]
-    if not found:
-        raise InputError("training.no_data", path, name=path.name)
-    return found
+    scaled = values / max(float(values.max()), 1e-6)
+    found = [_of_volume(path.stem, scaled, k, name=k, rescale=False) for k in middle]
+    seen = [reference for reference in found if reference.mask.any()]
+    if not seen:
+        raise InputError("evaluate.no_reference", path, name=path.name, found="no tissue in its middle")
+    return seen
 
 
 def _of_volume(patient: str, values: npt.NDArray[Any], k: int, *, name: int, rescale: bool = True) -> Reference:

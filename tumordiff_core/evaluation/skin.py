@@ -16,37 +16,49 @@ Float = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 OUTWARDS, INWARDS, STEP = 8.0, 8.0, 0.25
-AIR, RIM = (-4.5, -2.5), (0.0, 3.0)
+AIR, RIM = (-8.0, -6.0), (0.0, 6.0)
 """Pixels from the rise that count as air, and those among which the rim's height is looked for."""
 
 LEAST_RISE = 0.1
 FEWEST_RAYS = 20
 
 
-def rise_px(image: Array, reference: Array, mask: Mask) -> float:
-    """Distance from 10 to 90 % of the mean rise at the skin line, in pixels; NaN where no skin line is seen.
+def rise_px(image: Array, rays: Float) -> float:
+    """Distance from 10 to 90 % of the mean rise at the skin line, in pixels; NaN where an image does not rise.
 
     Parameters
     ----------
-    image, reference : real [row, column] of one scale, the reference of peak 1
-    mask : bool [row, column], tissue of the reference
+    image : real [row, column]
+    rays : of the image's reference, at least one
     """
-    rays = _rays(reference, mask)
-    if len(rays) < FEWEST_RAYS:
-        return float("nan")
     offsets = np.arange(AIR[0], RIM[1] + STEP / 2, STEP)
     points = rays[:, 0, :, None] + rays[:, 1, :, None] * offsets
     profile = _along(image, points).mean(axis=0)
     low = profile[offsets <= AIR[1]].mean()
     high = profile[offsets >= RIM[0]].max()
-    if high - low < LEAST_RISE:
+    if not high - low > 0:
         return float("nan")
     share = (profile - low) / (high - low)
     return _first(offsets, share, 0.9) - _last_before(offsets, share, 0.1)
 
 
+def rays_of(reference: Array, mask: Mask) -> Float | None:
+    """Where rays out of the air meet half of a reference's rise, and their directions inwards: [ray, 2, axis].
+
+    Parameters
+    ----------
+    reference : real [row, column] of peak 1
+    mask : bool [row, column], its tissue
+
+    Returns
+    -------
+    None where hardly any skin line is seen
+    """
+    rays = _rays(reference, mask)
+    return rays if len(rays) >= FEWEST_RAYS else None
+
+
 def _rays(reference: Array, mask: Mask) -> Float:
-    """Where rays out of the air meet half of the reference's rise, and their directions inwards: [ray, 2, axis]."""
     soft = ndimage.gaussian_filter(mask.astype(np.float64), 2)
     slopes = np.stack(np.gradient(soft))
     outlines = measure.find_contours(np.pad(mask, 1).astype(np.float64), 0.5)

@@ -1,6 +1,7 @@
 """The job ``evaluate``: models and classical filters on references nobody trained on, with intervals over patients."""
 
 import csv
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from tumordiff_core.evaluation.denoise import Method
     from tumordiff_core.evaluation.references import Reference
     from tumordiff_core.jobs.worker import Job
+    from tumordiff_core.progress import Progress
 
 Set = Literal["pack", "five", "five-native", "finer", "coarser", "native", "phantom"]
 Kind = Literal[
@@ -78,15 +80,13 @@ def run(params: EvaluateParams, job: "Job") -> None:
     from tumordiff_core.errors import NotBuilt
     from tumordiff_core.evaluation import baselines, denoise, pages
     from tumordiff_core.evaluation.peer_scores import PeerScores
-    from tumordiff_core.training import datasets
 
     if params.what == "forecast":
         raise NotBuilt("verb.not_built", verb="evaluate forecast")
     if params.repeat:
         _repeat(params, job)
         return
-    data = datasets.place_of(params.references)
-    sets = _sets(params, data)
+    sets, source = _references(params, job.progress)
     asked: list[str] = list(dict.fromkeys(("identity", *params.baselines)))
     names = baselines.available(asked)
     for name in asked:
@@ -96,7 +96,7 @@ def run(params: EvaluateParams, job: "Job") -> None:
     methods: dict[str, Method] = {name: denoise.baseline_method(name) for name in names}
     methods.update(_models(params))
     kinds = [denoise.KINDS[name] for name in dict.fromkeys(params.kinds)]
-    against = params.against if params.against in methods else "nlm+vst" if "nlm+vst" in methods else "identity"
+    against = _against(params, list(methods))
     rows: list[dict[str, Any]] = []
     lines: list[dict[str, Any]] = []
     kept = PeerScores(paths.cache() / "peer-scores.jsonl")
@@ -106,7 +106,7 @@ def run(params: EvaluateParams, job: "Job") -> None:
         )
         rows.extend({"set": name, **row} for row in table.rows)
         lines.extend({"set": name, **line} for line in denoise.summary(table, against))
-    intro = _intro(sets, data)
+    intro = _intro(sets, source)
     studied, sections = _studies(params, job)
     _tables(job.result, rows)
     _histograms(job.result, rows)
@@ -119,19 +119,38 @@ def run(params: EvaluateParams, job: "Job") -> None:
     result_folder.finish(job.result, record)
     if params.into_cards:
         for name in params.models or [model.card.name for model in model_cards.all_models()[0]]:
-            model_cards.write_figures(model_cards.find(name), card_figures(name, lines, against, data.name))
-    shown = [_line(line, against) for line in lines]
-    job.answer.update(result=str(job.folder / "result"), against=against, references=intro, summary=shown)
+            model_cards.write_figures(model_cards.find(name), card_figures(name, lines, against, source))
+    job.answer.update(result=str(job.folder / "result"), against=against, references=intro, summary=lines)
+
+
+def for_terminal(answer: dict[str, Any]) -> dict[str, Any]:
+    """What a terminal has room for of the answer of this job."""
+    lines = [_line(line, answer["against"]) for line in answer.get("summary", [])]
+    return {**answer, "summary": lines} if lines else answer
 
 
 def _line(line: dict[str, Any], against: str) -> dict[str, Any]:
-    """What a terminal has room for of a line of the summary; the result holds all of it."""
     pair, worse = line.get(f"over {against}"), line["worse_than_input"]
+    psnr, ssim = (line[score] and line[score]["mean"] for score in ("psnr_tissue", "ssim_tissue"))
     return {
-        **{key: line[key] for key in ("set", "kind", "level", "method")}, "psnr_tissue": line["psnr_tissue"]["mean"],
-        f"over {against}": pair["difference"] if pair else None, "ssim_tissue": line["ssim_tissue"]["mean"],
+        **{key: line[key] for key in ("set", "kind", "level", "method")}, "psnr_tissue": psnr,
+        f"over {against}": pair["difference"] if pair else None, "ssim_tissue": ssim,
         "worse": f"{worse['slices']} of {worse['of']}",
     }  # fmt: skip
+
+
+def _against(params: EvaluateParams, methods: list[str]) -> str:
+    """The method that differences are taken against; where none was asked for, the best classical one that is run.
+
+    Raises InputError("evaluate.not_run").
+    """
+    from tumordiff_core.errors import InputError
+
+    if params.against in methods:
+        return params.against
+    if "against" in params.model_fields_set:
+        raise InputError("evaluate.not_run", found=params.against, expected=", ".join(methods))
+    return next(name for name in ("nlm+vst", "identity") if name in methods)
 
 
 def card_figures(name: str, lines: list[dict[str, Any]], against: str, data: str) -> list[dict[str, Any]]:
@@ -260,28 +279,33 @@ def _repeat(params: EvaluateParams, job: "Job") -> None:
     job.answer.update(result=str(job.folder / "result"), repeat_phase=rows, note=note)
 
 
-def _sets(params: EvaluateParams, data: Path) -> "dict[str, list[Reference]]":
-    """References by set; a single volume is a set of its own."""
+def _references(params: EvaluateParams, progress: "Progress") -> "tuple[dict[str, list[Reference]], str]":
+    """References by set, and where they come from; a single volume is a set of its own, phantoms alone take no data."""
     from tumordiff_core.errors import InputError
     from tumordiff_core.evaluation import references
     from tumordiff_core.training import datasets
 
+    if set(params.sets) == {"phantom"} and not params.references:
+        return {"phantom": references.phantoms()}, "simulated breasts"
+    data = datasets.place_of(params.references)
     if data.is_file() and data.suffix != ".npz":
-        return {data.stem: references.of_file(data)}
+        if "sets" in params.model_fields_set:
+            progress.warn("evaluate.sets_unused", f"{data.name} is one volume: its own slices are judged, not sets.")
+        return {data.stem: references.of_file(data)}, data.name
     stacks = datasets.read_data(data)
     found = {name: references.of_set(name, stacks) for name in params.sets}
     if not any(found.values()):
         raise InputError("training.no_data", data, name=data.name)
-    return {name: slices for name, slices in found.items() if slices}
+    return {name: slices for name, slices in found.items() if slices}, data.name
 
 
-def _intro(sets: "dict[str, list[Reference]]", data: Path) -> str:
+def _intro(sets: "dict[str, list[Reference]]", source: str) -> str:
     parts = [
         f"{name}: {len(slices)} slices of {len({reference.patient for reference in slices})} patients"
         for name, slices in sets.items()
     ]
     return (
-        f"{'; '.join(parts)}, from {data.name}; simulated noise, tissue-masked, strength 1. References of patients "
+        f"{'; '.join(parts)}, from {source}; simulated noise, tissue-masked, strength 1. References of patients "
         "carry noise of their own; phantoms carry none. Intervals are bootstrap 95 % over patients."
     )
 
@@ -308,20 +332,22 @@ def _models(params: EvaluateParams) -> "dict[str, Method]":
 
 
 def _histograms(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """PSNR and SSIM in tissue of every method, one picture."""
+    """PSNR and SSIM in tissue of every method at every level, one picture for each set and kind of noise."""
     from tumordiff_core.evaluation import charts
 
-    panels = {
-        f"{title} {row['set']} {row['kind']} {100 * row['level']:g} % {row['method']}": [
-            one[score] for one in rows
-            if all(one[key] == row[key] for key in ("set", "kind", "level", "method"))
-        ]
-        for score, title in (("psnr_tissue", "dB"), ("ssim_tissue", "SSIM"))
-        for row in rows
-    }  # fmt: skip
+    pictures: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for row in rows:
+        panels = pictures.setdefault((row["set"], row["kind"]), {})
+        for score, unit in (("psnr_tissue", "dB"), ("ssim_tissue", "SSIM")):
+            panels.setdefault(f"{unit} {100 * row['level']:g} % {row['method']}", []).append(row[score])
     place = folder / "pictures"
     place.mkdir(exist_ok=True)
-    charts.histograms_png(place / "histograms.png", panels)
+    for names, panels in pictures.items():
+        charts.histograms_png(place / f"{'-'.join(names).replace(' ', '-')}.png", panels, columns=2)
+
+
+def _is_known(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _tables(folder: Path, rows: list[dict[str, Any]], name: str = "slices") -> None:
@@ -330,7 +356,7 @@ def _tables(folder: Path, rows: list[dict[str, Any]], name: str = "slices") -> N
 
     place = folder / "tables"
     place.mkdir(exist_ok=True)
-    known = [{key: None if value != value else value for key, value in row.items()} for row in rows]
+    known = [{key: value if _is_known(value) else None for key, value in row.items()} for row in rows]
     files.write_json(place / f"{name}.json", {"format": 1, "rows": known})
     with (place / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))

@@ -93,6 +93,11 @@ class TrainParams(BaseModel):
             raise ValueError("another preset: the paper's network is told no facts and learns from clean slices only")
         if self.own_mean and (self.preset == "paper" or self.loss):
             raise ValueError("no own mean with the paper's network or another loss: it stands in for clean slices")
+        if self.own_mean and not self.start:
+            raise ValueError("a model to start from with own mean: it learns from what that one knows")
+        idle = sorted(set(self.shares) & set(NOISES) - {"white"}) if self.preset == "paper" else []
+        if idle:
+            raise ValueError(f"no share of {', '.join(idle)} with the paper's network: its noise is even and known")
         if self.self_supervised and self.shares:
             raise ValueError("no shares with self-supervised: it draws noisy slices as they are")
         return self

@@ -22,7 +22,7 @@ class OwnMean:
     """A copy of a network whose mean over mirror images makes up ``share`` of the targets; it learns nothing itself."""
 
     def __init__(self, network: nn.Module, share: float) -> None:
-        self._network = copy.deepcopy(network).requires_grad_(False)
+        self._network = copy.deepcopy(network).eval().requires_grad_(False)
         self._share = share
 
     @torch.no_grad()

@@ -97,15 +97,37 @@ def test_scores_tell_tissue_air_and_lesion_apart(breast):
     assert found.bias_tissue == pytest.approx(0.1 * lesion.sum() / mask.sum(), rel=1e-3)
     assert found.bias_air == pytest.approx(0.02, rel=1e-3)
     assert found.ssim_lesion < found.ssim_tissue < 1
-    assert np.isnan(metrics.scores(wrong, breast, mask).psnr_lesion)
+    nowhere = metrics.scores(wrong, breast, np.ones_like(mask))
+    assert (nowhere.psnr_lesion, nowhere.bias_air) == (None, None)
+    assert np.isnan(metrics.scores(wrong, breast, np.zeros_like(mask)).psnr_tissue)
 
 
-def test_the_residual_of_all_of_white_noise_has_its_power_in_every_ring(breast):
-    noise = np.random.default_rng(0).normal(0, 0.1, (256, 256))
-    found = denoise.residual_spectrum(noise, np.ones((256, 256), dtype=bool), 0.1)
-    assert list(found.values()) == pytest.approx([1.0] * len(found), abs=0.15)
-    nothing = denoise.residual_spectrum(noise, np.zeros((256, 256), dtype=bool), 0.1)
-    assert all(np.isnan(list(nothing.values())))
+@pytest.mark.parametrize("kind", ["rician", "gaussian", "lag 0.5", "zero-filled", "uneven"])
+def test_a_residual_of_all_of_the_noise_has_its_power_in_every_ring(kind):
+    bright = np.full((1, 256, 256), 5, dtype=np.float32)
+    mask = np.zeros((256, 256), dtype=bool)
+    mask[40:200, 60:220] = True
+    case = denoise.noisy_case(references.Reference("P", 0, bright, 0, mask), denoise.KINDS[kind], 0.1, 0)
+    found = [power for power in denoise.residual_spectrum(case, bright[0]).values() if power is not None]
+    assert len(found) >= 8
+    assert found == pytest.approx([1.0] * len(found), abs=0.2)
+    nothing = denoise.noisy_case(references.Reference("P", 0, bright, 0, mask & False), denoise.KINDS["rician"], 0.1, 0)
+    assert set(denoise.residual_spectrum(nothing, bright[0]).values()) == {None}
+
+
+def test_a_slice_that_came_out_as_no_numbers_is_not_passed_over(breast):
+    mask = metrics.tissue_mask(breast)
+    found = [references.Reference("P", k, breast[None], 0, mask) for k in range(2)]
+    methods = {
+        "identity": denoise.baseline_method("identity"),
+        "fails": lambda case: breast * (np.nan if case.reference.position else 1),
+    }
+    table = denoise.evaluate(found, methods, [denoise.KINDS["rician"]], [0.1], progress=Progress())
+    line = denoise.summary(table, "identity")[1]
+    assert np.isnan(line["psnr_tissue"]["mean"])
+    assert line["worse_than_input"]["slices"] == 1
+    page = pages.page("Report", "", denoise.summary(table, "identity"), table.rows, "identity")
+    assert page.index("<td>1</td><td>fails</td>") < page.index("<td>0</td><td>fails</td>")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from tests.core.training.test_fit import here, train  # noqa: F401
+from tumordiff_core import model_cards
 from tumordiff_core.jobs import events, folder, start, worker
 from tumordiff_core.progress import Progress
 from tumordiff_core.tasks.train import TrainParams
@@ -56,8 +57,21 @@ def weights_of(job):
     return torch.load(job / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]  # noqa: TID251
 
 
+def test_what_the_teacher_says_does_not_depend_on_chance():
+    network, noisy = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm2d(1)), torch.rand(2, 1, 8, 8)
+    own = OwnMean(network.train(), 0.5)
+    assert torch.equal(own.target(noisy, noisy, leaning), own.target(noisy, noisy, leaning))
+    assert network.training
+
+
 def test_a_training_resumed_is_the_training_unbroken(here):  # noqa: F811
-    changes = {"epochs": 3, "steps": 6, "own_mean": 0.5, "learning_rate": 0.01}
+    first = train(here, epochs=1)
+    assert worker.main(first) == 0
+    model_cards.install(first / "result")
+    changes = {
+        "start": "tiny", "arguments": {},
+        "epochs": 3, "steps": 6, "own_mean": 0.5, "learning_rate": 0.01,
+    }  # fmt: skip
     whole = train(here, **changes)
     assert worker.main(whole) == 0
     broken = train(here, **changes)
@@ -73,15 +87,17 @@ def test_a_training_resumed_is_the_training_unbroken(here):  # noqa: F811
     assert any(not torch.equal(once[name], value) for name, value in weights_of(plain).items())
 
 
-@pytest.mark.parametrize("beside", [{"own_mean": 1.0}, {"preset": "paper"}, {"loss": "l1"}])
+@pytest.mark.parametrize("beside", [{"own_mean": 1.0}, {"preset": "paper"}, {"loss": "l1"}, {"start": ""}])
 def test_it_is_refused_where_there_is_nothing_to_stand_in_for(beside):
     with pytest.raises(ValidationError, match=r"own|less than 1"):
-        TrainParams(**{"own_mean": 0.5, **beside})
+        TrainParams(**{"own_mean": 0.5, "start": "small-3", **beside})
 
 
 def test_kinds_of_noise_are_shares_too():
     from tumordiff_core.tasks.train import _plan
 
+    with pytest.raises(ValidationError, match="its noise is even"):
+        TrainParams(preset="paper", shares={"ghost": 0.1})
     plan = _plan(TrainParams(shares={"white": 0.65, "misjudged": 0.2, "uptake": 0.4}))
     assert (plan.recipe.levels.white_share, plan.recipe.levels.misjudged_share, plan.mix.uptake) == (0.65, 0.2, 0.4)
     assert plan.recipe.levels.ghost_share == 0.05
