@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from tumordiff_core.noise import cosines
 from tumordiff_core.noise.add import expected_magnitude
@@ -27,7 +28,10 @@ NARROWEST, WIDEST, CLUSTER_SD = 0.03, 0.25, 1.8
 """Half width of the darkest cluster: so many deviations of its lower side, within these shares of its median."""
 
 DARKER = 0.85
-"""Air is darker than this share of the middle of what is not air."""
+"""Air is darker than this share of the middle of what is not air, unless its values are spread as only noise is."""
+
+NEAR_RATIO, NEAR_SKEWNESS = 0.03, 0.08
+"""How near the mean over the deviation, as a share, and the skewness of such air lie to those of pure noise."""
 
 SURE_SD = 4.0
 OVERRULED = 0.7
@@ -170,7 +174,31 @@ def air_blocks(volume: Float) -> npt.NDArray[np.bool_] | None:
     """Which blocks [slice, block row, block column] of BLOCK x BLOCK pixels are air; None where there is none."""
     blocks = _blocks(volume)
     usable = (blocks == 0).mean(axis=(-2, -1)) < 0.25
-    return _darkest(np.where(usable, blocks.mean(axis=(-2, -1)), np.inf))
+    mean = np.where(usable, blocks.mean(axis=(-2, -1)), np.inf)
+    air = _darkest(mean)
+    if air is None or _stands_out(mean, air) or _spread_as_noise(blocks[air]):
+        return air
+    return None
+
+
+def _stands_out(mean: Float, air: npt.NDArray[np.bool_]) -> bool:
+    """Whether everything else is much brighter; where noise is strong, a floor of many channels is not much darker."""
+    centre = float(np.median(mean[air]))
+    others = mean[np.isfinite(mean) & (mean > 2 * mean[air].max() - centre)]
+    return not others.size or centre <= DARKER * float(np.median(others))
+
+
+def _spread_as_noise(pixels: Float) -> bool:
+    """Whether values have the mean over deviation and the skewness of noise of two or more channels.
+
+    A signal of that mean over deviation is far less skewed, so dark tissue is not taken for air.
+    """
+    mean, deviation = float(pixels.mean()), max(float(pixels.std()), 1e-12)
+    channels = min(CHANNELS[1:], key=lambda count: abs(np.log(mean / deviation / air_ratio(count))))
+    near = abs(mean / deviation / air_ratio(channels) - 1) < NEAR_RATIO
+    return (
+        near and abs(float(stats.skew(pixels, axis=None)) - float(stats.chi(2 * channels).stats("s"))) < NEAR_SKEWNESS
+    )
 
 
 def air_ratio(channels: int) -> float:
@@ -203,9 +231,6 @@ def _darkest(mean: Float) -> npt.NDArray[np.bool_] | None:
         below = centre - near[near < centre]
         spread = float(np.median(below)) / (MAD_TO_SIGMA * centre) if below.size else width
         width = float(np.clip(CLUSTER_SD * spread, NARROWEST, WIDEST))
-    bright = finite[finite > centre * (1 + 2 * width)]
-    if bright.size and centre > DARKER * float(np.median(bright)):
-        return None
     return np.asarray(np.abs(mean - centre) < width * centre)
 
 

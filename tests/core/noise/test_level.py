@@ -113,3 +113,21 @@ def test_a_picture_too_small_to_tell_reads_zero_or_a_level_and_never_fails(side)
     found = level.estimate(np.full((1, side, side), 3.0) + np.random.default_rng(0).normal(0, 0.1, (1, side, side)))
     assert np.isfinite(found.sigma)
     assert found.sigma >= 0
+
+
+@pytest.mark.parametrize(("channels", "sigma"), [(2, 0.25), (4, 0.15), (4, 0.2), (8, 0.1)])
+def test_a_floor_of_many_channels_is_air_though_it_is_hardly_darker_than_tissue(channels, sigma):
+    faint = phantom() * 0.6
+    found = level.estimate(magnitude(faint, sigma, np.random.default_rng(6), channels))
+    assert found.channels == channels
+    assert found.sigma == pytest.approx(sigma, rel=0.05)
+
+
+@pytest.mark.parametrize("ratio", [2.8, 4.0, 5.7])
+def test_a_picture_of_tissue_alone_is_no_air_of_many_channels_at_any_signal(ratio):
+    rng = np.random.default_rng(8)
+    for bumps in (0.0, 0.05):
+        y, x = np.indices((128, 128))
+        tissue = np.broadcast_to(0.4 * (1 + bumps * np.sin(x / 6) * np.cos(y / 8)), (3, 128, 128))
+        found = level.estimate(magnitude(tissue, 0.4 / ratio, rng))
+        assert found.channels == 1, (ratio, bumps)
