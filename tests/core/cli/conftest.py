@@ -64,7 +64,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[jobfolder.JobRecord]:
 
     seen: list[jobfolder.JobRecord] = []
 
-    def instead(folder: Path, *, as_json: bool, claimed: int | None = None) -> console.ConsoleProgress:
+    def instead(folder: Path, **_: object) -> console.ConsoleProgress:
         seen.append(jobfolder.read_job(folder))
         echo = console.ConsoleProgress()
         echo.emit("done", {"answer": {}})
