@@ -10,7 +10,7 @@ from tumordiff_core.jobs import folder as jobs
 from tumordiff_core.jobs import worker
 from tumordiff_core.result_folder import Record, open_result
 
-pytestmark = [pytest.mark.real, pytest.mark.long]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 def run(task: str, params: dict[str, Any]) -> Path:
