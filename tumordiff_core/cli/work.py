@@ -300,7 +300,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Compare models and classical filters on references nobody trained on."""
-    from tumordiff_core.tasks.evaluate import for_terminal
+    from tumordiff_core.tasks import evaluate as evaluation
+    from tumordiff_core.tasks import peers
 
     if what is Evaluated.forecast:
         task_of("forecast", verb="evaluate forecast")
@@ -310,7 +311,7 @@ def evaluate(
         finish(do("amounts", asked, as_json=as_json))
     if what is Evaluated.peers:
         given = {"data": _whole(references), "levels": level or None, "minutes": minutes, "seed": seed}
-        finish(do("peers", given, as_json=as_json))
+        finish(do("peers", given, as_json=as_json, shown=peers.for_terminal))
     if what is Evaluated.stress:
         source = references if references.startswith(SERIES_PREFIX) else _whole(references)
         told = {"model": model[0] if model else "", "local_means": local_means, "seed": seed}
@@ -322,7 +323,7 @@ def evaluate(
         "into_cards": into_cards or None, "strengths": strength or None, "mirrors": mirrors or None,
         "local_means": local_means, "seed": seed,
     }  # fmt: skip
-    finish(do("evaluate", values, as_json=as_json, shown=for_terminal))
+    finish(do("evaluate", values, as_json=as_json, shown=evaluation.for_terminal))
 
 
 def doctor(

@@ -38,6 +38,24 @@ def register_tasks() -> list[Task]:
     return [Task("peers", title, f"{room}:PeersParams", f"{room}:run", weight="heavy", resumes=True)]
 
 
+def for_terminal(answer: dict[str, Any]) -> dict[str, Any]:
+    """What a terminal has room for of the answer of this job."""
+    plain = ("network", "parameters", "steps", "seconds", "seen", "level")
+    spans = {
+        "gain": ("gain_db", "gain_low", "gain_high"),
+        "over_ours": ("over_ours_db", "over_ours_low", "over_ours_high"),
+    }
+    lines = [
+        {name: row[name] for name in plain}
+        | {
+            name: dict(zip(("mean", "low", "high"), (row[key] for key in keys), strict=True))
+            for name, keys in spans.items()
+        }
+        for row in answer.get("peers", [])
+    ]
+    return {**answer, "peers": lines} if lines else answer
+
+
 def run(params: PeersParams, job: "Job") -> None:
     """Train every network for as long, score all on the same test patients, and write table and report.
 

@@ -220,7 +220,7 @@ class DenoiserModule(lightning.LightningModule):
         The weights are the averaged ones here: they teach the next epoch.
         """
         if index == 0 and self._own_mean is not None:
-            self._own_mean.renew(self.network)
+            self._own_mean.renew(self.network.state_dict())
         error = self._x0_error(batch)
         self.log("val_x0", error, on_step=False, on_epoch=True, batch_size=len(batch["clean"]))
 
@@ -236,12 +236,12 @@ class DenoiserModule(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the network that teaches, too."""
         if self._own_mean is not None:
-            checkpoint["own_mean"] = self._own_mean.state()
+            checkpoint["own_mean"] = self._own_mean.weights()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with the network that taught."""
         if self._own_mean is not None:
-            self._own_mean.restore(checkpoint["own_mean"])
+            self._own_mean.renew(checkpoint["own_mean"])
 
     def configure_gradient_clipping(self, *_args: Any, **_kwargs: Any) -> None:
         """Clip the norm of the gradient; Lightning itself refuses to beside a fused optimizer."""

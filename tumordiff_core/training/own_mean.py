@@ -7,7 +7,7 @@ distillation, Radosavovic 2018, arXiv 1712.04440).
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -32,14 +32,10 @@ class OwnMean:
         means = [denoise(network, noisy.flip(axes)).flip(axes) if axes else denoise(network, noisy) for axes in MIRRORS]
         return torch.lerp(clean, torch.stack(means).mean(dim=0), self._share)
 
-    def renew(self, network: nn.Module) -> None:
+    def renew(self, weights: Mapping[str, Tensor]) -> None:
         """Take over the weights of a network of the same kind."""
-        self._network.load_state_dict(network.state_dict())
+        self._network.load_state_dict(weights)
 
-    def state(self) -> dict[str, Tensor]:
+    def weights(self) -> dict[str, Tensor]:
         """Its weights, to go on from."""
         return dict(self._network.state_dict())
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Take over weights that ``state`` gave."""
-        self._network.load_state_dict(state)

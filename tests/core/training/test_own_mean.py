@@ -34,11 +34,11 @@ def test_it_teaches_with_the_weights_it_was_given_last():
     with torch.no_grad():
         network.weight.mul_(3)
     assert torch.equal(own.target(noisy, noisy, leaning), before), "learning moves the teacher"
-    own.renew(network)
+    own.renew(network.state_dict())
     renewed = own.target(noisy, noisy, leaning)
     assert not torch.allclose(renewed, before)
     other = OwnMean(copy.deepcopy(network), 0.999999)
-    other.restore(own.state())
+    other.renew(own.weights())
     assert torch.equal(other.target(noisy, noisy, leaning), renewed)
 
 
