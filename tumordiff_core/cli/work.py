@@ -205,6 +205,8 @@ def train(
         list[str] | None,
         typer.Option(metavar="NAME=SHARE", help="How crops are drawn, such as uptake=0.5; may be repeated."),
     ] = None,
+    lowest: Annotated[float | None, typer.Option(min=0, help="Least noise, share of the maximum.")] = None,
+    highest: Annotated[float | None, typer.Option(min=0, help="Most noise, share of the maximum.")] = None,
     own_mean: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of the targets that is its own mean over mirror images.")
     ] = None,
@@ -230,7 +232,7 @@ def train(
         "data": _whole(data), "preset": preset.value, "name": name, "epochs": epochs, "steps": steps,
         "batch": batch, "crop": crop, "seed": seed, "start": start_from, "network": network, "loss": loss,
         "augmentations": augmentation, "made_up": made_up, "learning_rate": learning_rate, "patience": patience,
-        "shares": _shares(share or []), "own_mean": own_mean,
+        "shares": _shares(share or []), "own_mean": own_mean, "lowest": lowest, "highest": highest,
         "self_supervised": self_supervised, "graphed": graphed, "facts": [_whole(table) for table in facts or []],
     }  # fmt: skip
     finish(do("train", values, seed=seed, as_json=as_json))

@@ -48,6 +48,12 @@ class TrainParams(BaseModel):
     shares: dict[str, float] = Field(
         default_factory=dict, title="Shares", description="How crops are drawn, by name, where not as usual."
     )
+    lowest: float = Field(
+        Levels.lowest, gt=0, le=0.5, title="Least noise", description="Of the image's maximum, seen in training."
+    )
+    highest: float = Field(
+        Levels.highest, gt=0, le=0.5, title="Most noise", description="Of the image's maximum, seen in training."
+    )
     facts: list[str] = Field(
         default_factory=list, title="Facts", description="Tables on patients and series that the network is told of."
     )
@@ -86,6 +92,14 @@ class TrainParams(BaseModel):
         if shares.get("phases", SHARES["phases"]) > shares.get("uptake", SHARES["uptake"]):
             raise ValueError("phases at most uptake, for other phases are made by uptake")
         return shares
+
+    @model_validator(mode="after")
+    def _levels_ascend(self) -> Self:
+        if self.lowest > self.highest:
+            raise ValueError(f"a lowest level of at most the highest, {self.highest:g}")
+        if self.self_supervised and (self.lowest, self.highest) != (Levels.lowest, Levels.highest):
+            raise ValueError("no lowest or highest level with self-supervised: its noise is as the slices have it")
+        return self
 
     @model_validator(mode="after")
     def _paper_is_as_it_was(self) -> Self:
@@ -147,7 +161,10 @@ def _plan(params: TrainParams) -> "Plan":
     recipe = Recipe(
         "eps" if paper else "edm", params.batch, params.steps, params.seed, loss=params.loss,
         augmentations=tuple(params.augmentations), self_supervised=params.self_supervised, facts=bool(params.facts),
-        levels=Levels(**{f"{name}_share": share for name, share in params.shares.items() if name in NOISES}),
+        levels=Levels(
+            lowest=params.lowest, highest=params.highest,
+            **{f"{name}_share": share for name, share in params.shares.items() if name in NOISES},
+        ),
         own_mean=params.own_mean,
     )  # fmt: skip
     defaults = {**DEFAULTS.get(params.preset, {}), **({"condition": CONDITION + LENGTH} if recipe.facts else {})}

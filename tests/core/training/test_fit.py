@@ -16,8 +16,9 @@ from tumordiff_core.jobs import events, folder, start, worker
 from tumordiff_core.plugins import manager, specs
 from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.progress import Progress
-from tumordiff_core.tasks.train import TrainParams
-from tumordiff_core.training import bank, datasets, fit, module
+from tumordiff_core.tasks.train import TrainParams, _card, _plan
+from tumordiff_core.training import augment, bank, datasets, fit, module
+from tumordiff_core.training.chance import seeded
 from tumordiff_core.training.mix import Mix
 
 SHORT = {"epochs": 2, "steps": 3, "batch": 2, "crop": 32, "threads": 1}
@@ -230,6 +231,23 @@ def test_an_unknown_loss_is_named_with_those_known(here, stranger):
     job = train(here, loss="nothing")
     assert worker.main(job) == 1
     assert "absolute" in folder.failure(job)
+
+
+def test_a_training_sees_only_the_levels_it_is_told_of_and_its_card_says_so():
+    params = TrainParams(lowest=0.1, highest=0.11)
+    levels = _plan(params).recipe.levels
+    noisy = augment.corrupt(torch.zeros(64, 1, 32, 32), levels, seeded(3))
+    assert float(noisy.sigma.min()) >= 0.1 and float(noisy.sigma.max()) <= 0.11
+    fitted = fit.Fitted(torch.nn.Identity(), best=0.5, epochs=1)
+    assert _card(params, _plan(params), fitted, {})["sigma_range"] == (0.1, 0.11)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"lowest": 0.2, "highest": 0.1}, {"lowest": 0.0}, {"highest": 0.6}, {"lowest": 0.1, "self_supervised": True}]
+)  # fmt: skip
+def test_levels_that_make_no_range_are_refused(wrong):
+    with pytest.raises(ValidationError, match="lowest|highest"):
+        TrainParams(**wrong)
 
 
 def test_shares_of_crops_are_those_of_the_mix_and_wrong_ones_are_refused():
