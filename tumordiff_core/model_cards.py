@@ -23,6 +23,13 @@ class Architecture(BaseModel):
     arguments: dict[str, Any] = Field(default_factory=dict)
 
 
+class Companion(BaseModel):
+    """Another model that a model needs, with the very weights it needs."""
+
+    name: str
+    weights_sha256: str
+
+
 class Card(BaseModel):
     """A model card; every key is required unless it has a default."""
 
@@ -50,6 +57,7 @@ class Card(BaseModel):
     intended_use: str
     domain: dict[str, Any] = Field(default_factory=dict)
     made_with: dict[str, Any] = Field(default_factory=dict)
+    white_noise: Companion | None = None
 
 
 DOMAIN = {
@@ -157,18 +165,37 @@ def find(name: str) -> Model:
 def install(folder: Path) -> Model:
     """Copy a model folder, or the model a training left in its result folder, among the user's own models.
 
-    Raises ModelError("model.not_one"), ("model.wrong_hash"), InputError("files.exists") or SpaceError.
+    Raises ModelError("model.not_one"), ("model.wrong_hash"), ("model.no_companion"), InputError("files.exists") or
+    SpaceError.
     """
     inside = sorted((folder / "model").glob("*/card.json"))
     model = read(inside[0].parent if inside else folder)
     name = model.card.name
     if not PLAIN_NAME.fullmatch(name):
         raise ModelError("model.not_one", folder, name=folder.name, reason="its name is not a plain word")
+    companion(model)
     files.require_space(paths.models(), model.weights.stat().st_size)
     with files.whole_folder(paths.models() / name) as partial:
         for file in (model.folder / "card.json", model.weights):
             shutil.copyfile(file, partial / file.name)
     return read(paths.models() / name, check_weights=False)
+
+
+def companion(model: Model) -> Model | None:
+    """The model whose weights serve ``model`` where noise is white, if it has one.
+
+    Raises ModelError("model.no_companion") where it is not installed or other than expected.
+    """
+    needed = model.card.white_noise
+    if needed is None:
+        return None
+    try:
+        found = find(needed.name)
+    except ModelError as error:
+        raise ModelError("model.no_companion", model.folder, name=model.card.name, needed=needed.name) from error
+    if found.card.weights_sha256 != needed.weights_sha256:
+        raise ModelError("model.no_companion", model.folder, name=model.card.name, needed=needed.name)
+    return found
 
 
 def write_figures(model: Model, figures: list[dict[str, Any]]) -> None:

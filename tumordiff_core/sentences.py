@@ -463,6 +463,11 @@ SENTENCES: dict[str, Sentence] = {
         "models that went on from one another were expected",
         "name models of one network",
     ),
+    "model.no_companion": Sentence(
+        "{name} needs {needed} where noise is white",
+        "that model with its own weights was expected",
+        "install {needed} first",
+    ),
     "model.other_facts": Sentence(
         "{name} is {told} of patient and acquisition",
         "a start of the same kind as the training was expected",

@@ -17,7 +17,7 @@ JobName = Annotated[str, typer.Argument(metavar="ID", help="A job id or a unique
 LOOK_EVERY_S = 0.2
 
 jobs_app = typer.Typer(help="List jobs, or stop, resume, retry and delete one.", invoke_without_command=True)
-models_app = typer.Typer(help="List models, or install, average and remove some.", invoke_without_command=True)
+models_app = typer.Typer(help="List models, or install, average, pair and remove some.", invoke_without_command=True)
 
 
 def studies(
@@ -141,7 +141,7 @@ def _tell(folder: Path, as_json: bool, state: str = "") -> None:
 
 @models_app.callback()
 def models(context: typer.Context, as_json: Json = False) -> None:
-    """List models with their cards, or install, average and remove some."""
+    """List models with their cards, or install, average, pair and remove some."""
     if context.invoked_subcommand is not None:
         return
     from tumordiff_core import model_cards
@@ -188,6 +188,23 @@ def average(
     if not model_cards.PLAIN_NAME.fullmatch(name):
         raise UsageError("verb.usage", found=f"--name is {name}"[:80], expected="a plain word")
     weights.average([model_cards.find(one) for one in names], paths.models() / name)
+    _tell_model(name, "made", as_json)
+
+
+@models_app.command("pair")
+def pair(
+    general: Annotated[str, typer.Argument(metavar="GENERAL", help="A model for every noise.")],
+    white: Annotated[str, typer.Argument(metavar="WHITE", help="One that went on from it with white noise alone.")],
+    name: Annotated[str, typer.Option(metavar="N", help="Name of the new model.")],
+    as_json: Json = False,
+) -> None:
+    """Make a model that goes over to the weights of another where noise is white."""
+    from tumordiff_core import model_cards, paths
+    from tumordiff_core.engine import weights
+
+    if not model_cards.PLAIN_NAME.fullmatch(name):
+        raise UsageError("verb.usage", found=f"--name is {name}"[:80], expected="a plain word")
+    weights.pair(model_cards.find(general), model_cards.find(white), paths.models() / name)
     _tell_model(name, "made", as_json)
 
 

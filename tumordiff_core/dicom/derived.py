@@ -239,6 +239,10 @@ def derivation_text(record: Record, options: Options) -> str:
         f"noise SD per phase {sigma} ({noise.get('estimator', 'given')});",
         f"strength {record.params.get('strength', 1)}; seed {record.seed}.",
     ]
+    white = model.get("white_noise")
+    if white:
+        share = ", ".join(f"{float(part):.2g}" for part in white["share"])
+        parts.insert(3, f"{share} per phase of white-noise weights {white['name']}, SHA-256 {white['weights_sha256']};")
     if record.params.get("mirrors", 1) > 1:
         parts.insert(-1, f"mean over {record.params['mirrors']} mirror images;")
     if figures.get("local_means") and any(noise.get("sigma", ())):

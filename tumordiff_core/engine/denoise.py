@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tumordiff_core.engine import context, ddpm, local_means, precision, precondition, samplers, schedules
+from tumordiff_core.engine.white_noise import WhiteNoise
 from tumordiff_core.errors import ModelError, TumorDiffError
 from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.progress import Progress
@@ -50,7 +51,8 @@ class LoadedModel:
 
     ``facts`` is what is known of patient and acquisition (``known_facts.encoded``), empty where a network takes none.
     ``mirrors`` is how many mirror images its answer is the mean over: 1, 2 or 4; ``local_means`` is how much of what
-    local averages lost or gained is given back (``local_means.py``).
+    local averages lost or gained is given back (``local_means.py``). ``white`` has weights for white noise, where the
+    model comes with some.
     """
 
     name: str
@@ -64,6 +66,11 @@ class LoadedModel:
     facts: tuple[float, ...] = ()
     mirrors: int = 1
     local_means: float = 0.0
+    white: WhiteNoise | None = None
+
+    def network_for(self, noise: NoiseLevel) -> nn.Module:
+        """The network whose weights serve this noise."""
+        return self.network if self.white is None else self.white.network_for(self.network, noise.sigma, noise.lag1)
 
 
 MIRRORS = ((), (-2, -1), (-1,), (-2,))
@@ -127,7 +134,7 @@ def _edm_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseL
     lag1 = images.new_tensor([noise.lag1]).expand(batch, -1)
     facts = images.new_tensor([model.facts]).expand(batch, -1) if model.facts else None
     condition = condition_of(sigma, lag1, images.new_full((batch,), float(noise.channels)), present, facts)
-    answer = padded(model.network, images * c.c_in, condition)
+    answer = padded(model.network_for(noise), images * c.c_in, condition)
     return (c.c_skip * images[:, :1] + c.c_out * answer.float()).clamp_min(0)
 
 

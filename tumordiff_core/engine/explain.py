@@ -134,7 +134,7 @@ def attention_map(
     -------
     float32 [row, column], mean over heads; 0 outside the window
     """
-    layer = next((m for m in model.network.modules() if isinstance(m, WindowAttention)), None)
+    layer = next((m for m in model.network_for(noise).modules() if isinstance(m, WindowAttention)), None)
     if layer is None:
         return None
     grid = _input_of(layer, model, images, present, noise)
@@ -172,7 +172,7 @@ def feature_maps(
     model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel, *, count: int = 8
 ) -> Float | None:
     """The ``count`` liveliest features at the bottleneck [feature, row, column]; None for other network families."""
-    layer = next((m for m in model.network.modules() if isinstance(m, WindowAttention)), None)
+    layer = next((m for m in model.network_for(noise).modules() if isinstance(m, WindowAttention)), None)
     if layer is None:
         return None
     features = _input_of(layer, model, images, present, noise)[0].cpu().numpy()

@@ -1,5 +1,6 @@
 """Network weights to and from a model folder: safetensors beside a card, checked before use."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from tumordiff_core import files, model_cards
 from tumordiff_core.engine import known_facts
 from tumordiff_core.engine.denoise import LoadedModel
 from tumordiff_core.engine.networks import PaperPair
+from tumordiff_core.engine.white_noise import WhiteNoise
 from tumordiff_core.errors import ModelError, PluginError
 from tumordiff_core.plugins import manager
 
 ALIKE = ("architecture", "facts", "sigma_data", "input_channels", "noise_model", "joint_phases")
-"""Fields of the card that models must share to be averaged."""
+"""Fields of the card that models must share to be averaged, or to have weights between theirs."""
 
 
 def build(family: str, arguments: dict[str, Any], *, name: str = "the model") -> nn.Module:
@@ -35,10 +37,29 @@ def build(family: str, arguments: dict[str, Any], *, name: str = "the model") ->
 
 
 def load(model: model_cards.Model, *, device: str | None = None) -> LoadedModel:
-    """The network of a checked model folder, ready for inference.
+    """The network of a checked model folder, ready for inference, with that for white noise where it has one.
 
-    Raises ModelError("model.unknown_family") or ("model.wrong_weights").
+    Raises ModelError("model.unknown_family"), ("model.wrong_weights"), ("model.no_companion") or
+    ("model.other_network").
     """
+    card = model.card
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    beside = model_cards.companion(model)
+    white = None
+    if beside is not None:
+        refuse_unlike([model, beside])
+        white = WhiteNoise(
+            beside.card.name, beside.card.weights_sha256, _network(beside, place), beside.card.sigma_range[0]
+        )
+    return LoadedModel(
+        name=card.name, family=card.architecture.family, network=_network(model, place), sigma_data=card.sigma_data,
+        sigma_range=card.sigma_range, neighbours=card.input_channels > 1, device=place,
+        joint_phases=card.joint_phases, facts=tuple(known_facts.encoded({}).tolist()) if card.facts else (),
+        white=white,
+    )  # fmt: skip
+
+
+def _network(model: model_cards.Model, place: torch.device) -> nn.Module:
     card = model.card
     try:
         network = build(card.architecture.family, card.architecture.arguments, name=card.name)
@@ -48,13 +69,8 @@ def load(model: model_cards.Model, *, device: str | None = None) -> LoadedModel:
         raise ModelError("model.wrong_weights", model.folder, name=card.name) from error
     network.eval()
     fuse(network)
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return LoadedModel(
-        name=card.name, family=card.architecture.family, network=network, sigma_data=card.sigma_data,
-        sigma_range=card.sigma_range, neighbours=card.input_channels > 1, device=place,
-        joint_phases=card.joint_phases, facts=tuple(known_facts.encoded({}).tolist()) if card.facts else (),
-    )  # fmt: skip
+    return network
 
 
 def fuse(network: nn.Module) -> None:
@@ -79,6 +95,34 @@ def save(folder: Path, network: nn.Module, card: dict[str, Any], *, half: bool =
     files.write_json(folder / "card.json", checked.model_dump(mode="json"))
 
 
+def refuse_unlike(models: Sequence[model_cards.Model]) -> None:
+    """Raise ModelError("model.other_network") where models are not of one network."""
+    first = models[0].card
+    for other in models[1:]:
+        if any(getattr(other.card, name) != getattr(first, name) for name in ALIKE):
+            raise ModelError("model.other_network", name=other.card.name, first=first.name)
+
+
+def pair(general: model_cards.Model, white: model_cards.Model, folder: Path) -> None:
+    """A model with the weights of ``general``, and those of ``white`` where noise is white; not evaluated yet.
+
+    Raises ModelError("model.other_network") where they are not one network, InputError("files.exists").
+    """
+    refuse_unlike([general, white])
+    card = {
+        **general.card.model_dump(mode="json"), "name": folder.name, "figures": [],
+        "white_noise": {"name": white.card.name, "weights_sha256": white.card.weights_sha256},
+        "training_data": _joined_patients([general.card.training_data, white.card.training_data]),
+        "made_with": {
+            "command": "tumordiff models pair",
+            "of": [{"name": model.card.name, **model.card.made_with} for model in (general, white)],
+        },
+    }  # fmt: skip
+    with files.whole_folder(folder) as partial:
+        shutil.copyfile(general.weights, partial / general.weights.name)
+        files.write_json(partial / "card.json", card)
+
+
 def average(models: Sequence[model_cards.Model], folder: Path) -> None:
     """The mean of several models' weights as the model ``folder``, which nobody has evaluated yet.
 
@@ -87,16 +131,15 @@ def average(models: Sequence[model_cards.Model], folder: Path) -> None:
 
     Raises ModelError("model.other_network") where they are not one network, InputError("files.exists").
     """
+    refuse_unlike(models)
     first = models[0].card
-    for other in models[1:]:
-        if any(getattr(other.card, name) != getattr(first, name) for name in ALIKE):
-            raise ModelError("model.other_network", name=other.card.name, first=first.name)
     states = [load_file(model.weights) for model in models]
     network = build(first.architecture.family, first.architecture.arguments, name=first.name)
     network.load_state_dict({key: torch.stack([s[key].float() for s in states]).mean(dim=0) for key in states[0]})
     lows, highs = zip(*(model.card.sigma_range for model in models), strict=True)
     card = {
         **first.model_dump(mode="json"), "name": folder.name, "figures": [], "sigma_range": (max(lows), min(highs)),
+        "white_noise": None,
         "training_data": _joined_patients([model.card.training_data for model in models]),
         "made_with": {
             "command": "tumordiff models average",

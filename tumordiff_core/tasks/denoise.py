@@ -124,7 +124,8 @@ def run(params: DenoiseParams, job: "Job") -> None:
         result_folder.save_array(job.result, "std", spread)
     if params.explanation:
         _explain(loaded, scaled_phases, levels, scaling, figures, params, job)
-    record = _record(params, job, volume, levels, model, figures, str(precision.faster(loaded.device)))
+    told = _model_told(model.card, loaded, [scaled_noise(level, scaling) for level in levels])
+    record = _record(params, job, volume, levels, told, figures, str(precision.faster(loaded.device)))
     record.findings = remarks(record)
     result_folder.finish(job.result, record)
     job.answer.update(
@@ -465,7 +466,7 @@ def _record(
     job: "Job",
     volume: "Volume",
     levels: "list[Level]",
-    model: Any,
+    model: dict[str, Any],
     figures: dict[str, Any],
     number_format: str,
 ) -> Any:
@@ -483,19 +484,30 @@ def _record(
         "high": [level.high for level in levels], "channels": levels[0].channels, "lag1": list(levels[0].lag1),
         "estimator": levels[0].estimator,
     }  # fmt: skip
-    card = model.card
     return result_folder.Record(
         kind="denoised", provenance="synthetic" if volume.provenance == "synthetic" else "derived",
         title=f"Denoised {facts.get('series_description', '')}".strip(),
         series_uids=[str(uid) for uid in facts.get("series_uids", [facts.get("series_uid")]) if uid],
         sources=sources, params=params.model_dump(), seed=params.seed, noise=noise, figures=figures, facts=facts,
-        model={"name": card.name, "version": card.version, "weights_sha256": card.weights_sha256,
-               "family": card.architecture.family},
-        units={"mean": "source", "residual": "source", "std": "source"}, geometry=volume.geometry.to_record(),
+        model=model, units={"mean": "source", "residual": "source", "std": "source"},
+        geometry=volume.geometry.to_record(),
         labels=list(volume.labels), phase_s=list(volume.phase_s),
         versions={**versions(), "number_format": number_format},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
+
+
+def _model_told(card: "Card", loaded: "LoadedModel", noise: "list[NoiseLevel]") -> dict[str, Any]:
+    """Which weights made the result; where those for white noise took part, their share in each phase."""
+    told: dict[str, Any] = {
+        "name": card.name, "version": card.version, "weights_sha256": card.weights_sha256,
+        "family": card.architecture.family,
+    }  # fmt: skip
+    white = loaded.white
+    shares = [white.share(level.sigma, level.lag1) for level in noise] if white else []
+    if white and any(shares):
+        told["white_noise"] = {"name": white.name, "weights_sha256": white.weights_sha256, "share": shares}
+    return told
 
 
 def remarks(record: "Record") -> list[dict[str, Any]]:

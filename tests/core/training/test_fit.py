@@ -243,10 +243,11 @@ def test_a_training_sees_only_the_levels_it_is_told_of_and_its_card_says_so():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"lowest": 0.2, "highest": 0.1}, {"lowest": 0.0}, {"highest": 0.6}, {"lowest": 0.1, "self_supervised": True}]
-)  # fmt: skip
+    "wrong",
+    [{"lowest": 0.2, "highest": 0.1}, {"lowest": 0.0}, {"highest": 0.6}, {"lowest": 0.1, "self_supervised": True}],
+)
 def test_levels_that_make_no_range_are_refused(wrong):
-    with pytest.raises(ValidationError, match="lowest|highest"):
+    with pytest.raises(ValidationError, match=r"lowest|highest"):
         TrainParams(**wrong)
 
 

@@ -21,7 +21,7 @@ from tumordiff_core import explanations, model_cards
 from tumordiff_core.jobs import events
 from tumordiff_core.jobs import folder as jobfolder
 from tumordiff_gui.background.jobs import Jobs
-from tumordiff_gui.modules.denoise.card import CardDialogue
+from tumordiff_gui.modules.denoise.card import CardDialogue, page
 from tumordiff_gui.modules.denoise.stacks import Blend, Residual, Slices, Sum
 from tumordiff_gui.modules.denoise.stress import StressDialogue
 from tumordiff_gui.views.slice_view import SliceWidget
@@ -249,6 +249,14 @@ def test_the_card_of_a_model_can_be_read_and_nothing_in_it_is_markup(wiring: Any
     for expected in ("Tests of the window.", "Smooths <tiny> vessels.", "0.6 [0.4, 0.8] dB", "1001, 1002", "25.0 %"):
         assert expected in text
     dialogue.close()
+
+
+def test_a_card_names_the_weights_that_serve_white_noise():
+    alone = model_cards.find(model_cards.DEFAULT).card.model_copy(update={"white_noise": None})
+    paired = alone.model_copy(update={"white_noise": model_cards.Companion(name="<other>", weights_sha256="ab")})
+    said = "Where the noise is white, the weights of &lt;other&gt;."
+    assert said in page(paired)
+    assert said not in page(alone)
 
 
 def test_without_any_model_the_way_to_one_is_said(wiring: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch):

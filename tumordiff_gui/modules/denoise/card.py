@@ -53,7 +53,10 @@ def page(card: Card) -> str:
     parts.append(_section(strings.CARD_FAILURES, card.failure_cases))
     parts.append(_section(strings.CARD_FIGURES, [figure_text(figure) for figure in card.figures]))
     low, high = (100 * end for end in card.sigma_range)
-    parts.append(_section(strings.CARD_NOISE, [strings.CARD_RANGE.format(low=low, high=high, model=card.noise_model)]))
+    noise = [strings.CARD_RANGE.format(low=low, high=high, model=card.noise_model)]
+    if card.white_noise is not None:
+        noise.append(strings.CARD_WHITE.format(name=card.white_noise.name))
+    parts.append(_section(strings.CARD_NOISE, noise))
     parts.append(_section(strings.CARD_DOMAIN, [f"{name}: {value}" for name, value in card.domain.items()]))
     parts.append(_section(strings.CARD_DATA, _data(card.training_data)))
     parts.append(_section(strings.CARD_MADE, [f"{name}: {value}" for name, value in card.made_with.items()]))
