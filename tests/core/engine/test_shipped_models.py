@@ -20,7 +20,7 @@ RICIAN = protocol.KINDS["rician"]
 LEVELS = (0.03, 0.05, 0.10, 0.15)
 
 
-@pytest.fixture(scope="module", params=["small-3", "paper-1"])
+@pytest.fixture(scope="module", params=["small-3", "small-4", "paper-1"])
 def model(request):
     return weights.load(model_cards.find(request.param))
 
