@@ -24,9 +24,9 @@ class Architecture(BaseModel):
 
 
 class Companion(BaseModel):
-    """Another model that a model needs, with the very weights it needs."""
+    """Another model that a model needs, with the very weights it needs; a card may come from anybody, so no paths."""
 
-    name: str
+    name: str = Field(pattern=rf"^{PLAIN_NAME.pattern}$")
     weights_sha256: str
 
 
@@ -155,11 +155,18 @@ def find(name: str) -> Model:
     """
     if Path(name).is_dir() and (Path(name) / "card.json").exists():
         return read(Path(name))
+    found = _installed(name)
+    if found is not None:
+        return found
+    known = ", ".join(model.card.name for model in all_models()[0]) or "none"
+    raise ModelError("model.unknown", name=name, known=known)
+
+
+def _installed(name: str) -> Model | None:
     for place in places():
         if (place / name).is_dir() and name not in {"", ".", ".."}:
             return read(place / name)
-    known = ", ".join(model.card.name for model in all_models()[0]) or "none"
-    raise ModelError("model.unknown", name=name, known=known)
+    return None
 
 
 def install(folder: Path) -> Model:
@@ -182,19 +189,18 @@ def install(folder: Path) -> Model:
 
 
 def companion(model: Model) -> Model | None:
-    """The model whose weights serve ``model`` where noise is white, if it has one.
+    """The installed model whose weights serve ``model`` where noise is white, if it needs one.
 
-    Raises ModelError("model.no_companion") where it is not installed or other than expected.
+    Raises ModelError("model.no_companion") where it is not installed or has other weights, or what ``read`` raises.
     """
-    needed = model.card.white_noise
-    if needed is None:
-        return None
-    try:
-        found = find(needed.name)
-    except ModelError as error:
-        raise ModelError("model.no_companion", model.folder, name=model.card.name, needed=needed.name) from error
-    if found.card.weights_sha256 != needed.weights_sha256:
-        raise ModelError("model.no_companion", model.folder, name=model.card.name, needed=needed.name)
+    return None if model.card.white_noise is None else needed_by(model.card.name, model.card.white_noise)
+
+
+def needed_by(name: str, needed: Companion) -> Model:
+    """The installed model that the model ``name`` needs; raises as ``companion`` does."""
+    found = _installed(needed.name)
+    if found is None or found.card.weights_sha256 != needed.weights_sha256:
+        raise ModelError("model.no_companion", name=name, needed=needed.name)
     return found
 
 

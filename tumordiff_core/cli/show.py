@@ -185,8 +185,7 @@ def average(
 
     if len(names) < 2:
         raise UsageError("verb.usage", found=f"{len(names)} model", expected="two or more")
-    if not model_cards.PLAIN_NAME.fullmatch(name):
-        raise UsageError("verb.usage", found=f"--name is {name}"[:80], expected="a plain word")
+    _refuse_odd(name)
     weights.average([model_cards.find(one) for one in names], paths.models() / name)
     _tell_model(name, "made", as_json)
 
@@ -202,8 +201,7 @@ def pair(
     from tumordiff_core import model_cards, paths
     from tumordiff_core.engine import weights
 
-    if not model_cards.PLAIN_NAME.fullmatch(name):
-        raise UsageError("verb.usage", found=f"--name is {name}"[:80], expected="a plain word")
+    _refuse_odd(name)
     weights.pair(model_cards.find(general), model_cards.find(white), paths.models() / name)
     _tell_model(name, "made", as_json)
 
@@ -215,6 +213,13 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json =
 
     model_cards.remove(name)
     _tell_model(name, "removed", as_json)
+
+
+def _refuse_odd(name: str) -> None:
+    from tumordiff_core import model_cards
+
+    if not model_cards.PLAIN_NAME.fullmatch(name):
+        raise UsageError("verb.usage", found=f"--name is {name}"[:80], expected="a plain word")
 
 
 def _tell_model(name: str, state: str, as_json: bool) -> None:

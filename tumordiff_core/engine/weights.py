@@ -13,7 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from tumordiff_core import files, model_cards
 from tumordiff_core.engine import known_facts
-from tumordiff_core.engine.denoise import LoadedModel
+from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel
 from tumordiff_core.engine.networks import PaperPair
 from tumordiff_core.engine.white_noise import WhiteNoise
 from tumordiff_core.errors import ModelError, PluginError
@@ -73,6 +73,19 @@ def _network(model: model_cards.Model, place: torch.device) -> nn.Module:
     return network
 
 
+def told(card: model_cards.Card, loaded: LoadedModel, noise: Sequence[NoiseLevel]) -> dict[str, Any]:
+    """Which weights served noise of these levels, for a record; those for white noise with their share in each."""
+    found: dict[str, Any] = {
+        "name": card.name, "version": card.version, "weights_sha256": card.weights_sha256,
+        "family": card.architecture.family,
+    }  # fmt: skip
+    white = loaded.white
+    shares = [white.share(level.sigma, level.lag1) for level in noise] if white else []
+    if white and any(shares):
+        found["white_noise"] = {"name": white.name, "weights_sha256": white.weights_sha256, "share": shares}
+    return found
+
+
 def fuse(network: nn.Module) -> None:
     """Fold each BatchNorm of an evaluated paper network into its convolution: the same numbers, sooner."""
     for pair in network.modules():
@@ -106,12 +119,15 @@ def refuse_unlike(models: Sequence[model_cards.Model]) -> None:
 def pair(general: model_cards.Model, white: model_cards.Model, folder: Path) -> None:
     """A model with the weights of ``general``, and those of ``white`` where noise is white; not evaluated yet.
 
-    Raises ModelError("model.other_network") where they are not one network, InputError("files.exists").
+    Raises ModelError("model.other_network") where they are not one network, ModelError("model.no_companion") where
+    ``white`` is not installed and so could not be found again, InputError("files.exists").
     """
     refuse_unlike([general, white])
+    needed = model_cards.Companion(name=white.card.name, weights_sha256=white.card.weights_sha256)
+    model_cards.needed_by(folder.name, needed)
     card = {
         **general.card.model_dump(mode="json"), "name": folder.name, "figures": [],
-        "white_noise": {"name": white.card.name, "weights_sha256": white.card.weights_sha256},
+        "white_noise": needed.model_dump(),
         "training_data": _joined_patients([general.card.training_data, white.card.training_data]),
         "made_with": {
             "command": "tumordiff models pair",

@@ -124,7 +124,7 @@ def run(params: DenoiseParams, job: "Job") -> None:
         result_folder.save_array(job.result, "std", spread)
     if params.explanation:
         _explain(loaded, scaled_phases, levels, scaling, figures, params, job)
-    told = _model_told(model.card, loaded, [scaled_noise(level, scaling) for level in levels])
+    told = weights.told(model.card, loaded, [scaled_noise(level, scaling) for level in levels])
     record = _record(params, job, volume, levels, told, figures, str(precision.faster(loaded.device)))
     record.findings = remarks(record)
     result_folder.finish(job.result, record)
@@ -495,19 +495,6 @@ def _record(
         versions={**versions(), "number_format": number_format},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
-
-
-def _model_told(card: "Card", loaded: "LoadedModel", noise: "list[NoiseLevel]") -> dict[str, Any]:
-    """Which weights made the result; where those for white noise took part, their share in each phase."""
-    told: dict[str, Any] = {
-        "name": card.name, "version": card.version, "weights_sha256": card.weights_sha256,
-        "family": card.architecture.family,
-    }  # fmt: skip
-    white = loaded.white
-    shares = [white.share(level.sigma, level.lag1) for level in noise] if white else []
-    if white and any(shares):
-        told["white_noise"] = {"name": white.name, "weights_sha256": white.weights_sha256, "share": shares}
-    return told
 
 
 def remarks(record: "Record") -> list[dict[str, Any]]:

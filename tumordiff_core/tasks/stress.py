@@ -82,7 +82,7 @@ def run(params: StressParams, job: "Job") -> None:
     (job.result / "report.html").write_text(pages.page("Stress test", "", [], [], "", sections), "utf-8")
     record = result_folder.Record(
         kind="evaluation", provenance="derived", title="Stress test", params=params.model_dump(), seed=params.seed,
-        model={"name": card.card.name, "weights_sha256": card.card.weights_sha256},
+        model=weights.told(card.card, model, opened.noise),
         noise={"sigma": [level.sigma for level in opened.noise], "lag1": list(opened.noise[0].lag1)},
         series_uids=[str(uid) for uid in volume.facts.get("series_uids", []) if uid],
         figures={

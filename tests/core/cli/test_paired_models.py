@@ -101,6 +101,9 @@ def test_what_makes_no_pair_is_refused_in_a_sentence(pair, tumordiff, tmp_path):
         assert (refused.code, refused.record["code"]) == (1, code)
         assert said in refused.record["sentence"]
     assert tumordiff("models", "pair", "general", "white", "--name", "../c").code == 2
+    elsewhere = tiny_model.make(tmp_path / "elsewhere", "white")
+    refused = tumordiff("models", "pair", "general", str(elsewhere), "--name", "c", "--json")
+    assert refused.record["code"] == "model.no_companion", "other weights than the installed ones of that name"
     assert not (paths.models() / "c").exists()
 
 
@@ -140,6 +143,21 @@ def test_a_result_and_its_header_say_which_weights_took_part(pair, tmp_path):
     assert f"1 per phase of white-noise weights white, SHA-256 {white['weights_sha256']};" in text
     assert text.index(pair.card.weights_sha256) < text.index("white-noise weights")
     assert "white-noise" not in derivation_text(told["general"], Options())
+
+
+@pytest.mark.parametrize("path", ["/etc", "../white", "a/b", ""])
+def test_a_card_cannot_point_to_weights_by_a_path(pair, tumordiff, path):
+    card = json.loads((pair.folder / "card.json").read_text())
+    card["white_noise"]["name"] = path
+    (pair.folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match=r"white_noise\.name"):
+        model_cards.read(pair.folder)
+
+
+def test_a_folder_that_lies_where_one_works_is_no_companion(pair, tmp_path, monkeypatch):
+    other = tiny_model.make(tmp_path / "here", "white")
+    monkeypatch.chdir(other.parent)
+    assert model_cards.companion(pair).folder == paths.models() / "white"
 
 
 def test_a_card_from_before_there_were_pairs_is_read(pair, tmp_path):

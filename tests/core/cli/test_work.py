@@ -28,6 +28,7 @@ VERBS: list[tuple[list[Any], str, dict[str, Any]]] = [
     (["simulate", "--out", "o", "--patients", "2", "--visits", "2"], "simulate", {"patients": 2, "visits": 2}),
     (["train", "--preset", "paper", "--name", "n", "--epochs", "2"], "train",
      {"data": "", "preset": "paper", "name": "n", "epochs": 2}),
+    (["train", "--lowest", "0.02", "--highest", "0.2"], "train", {"lowest": 0.02, "highest": 0.2}),
     (["evaluate", "denoise", "--level", "0.1", "--model", "m", "--mirrors", "2", "--local-means", "0",
       "--seed", "5000"], "evaluate",
      {"what": "denoise", "levels": [0.1], "models": ["m"], "mirrors": [2], "local_means": 0.0, "seed": 5000}),

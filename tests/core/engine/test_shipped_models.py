@@ -25,9 +25,9 @@ def model(request):
     return weights.load(model_cards.find(request.param))
 
 
-@pytest.fixture(scope="module")
-def ours():
-    return weights.load(model_cards.find("small-3"))
+@pytest.fixture(scope="module", params=["small-3", "small-4"])
+def ours(request):
+    return weights.load(model_cards.find(request.param))
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,10 @@ def test_no_rician_bias_is_left_in_tissue(ours, breasts):
     assert max(bias(ours, reference, reference.mask) for reference in breasts) < 0.1 * 0.1
 
 
-def test_no_rician_bias_is_left_in_air(ours, breasts):
+def test_no_rician_bias_is_left_in_air(ours, breasts, request):
+    if ours.name == "small-4":
+        # docs/denoising.md says why; it is not the default until this holds.
+        request.applymarker(pytest.mark.xfail(reason="small-4 leaves 0.15 sigma in the air of a slice", strict=True))
     assert max(bias(ours, reference, reference.image == 0) for reference in breasts) < 0.1 * 0.1
 
 
