@@ -21,7 +21,7 @@ from tumordiff_core import explanations, model_cards
 from tumordiff_core.jobs import events
 from tumordiff_core.jobs import folder as jobfolder
 from tumordiff_gui.background.jobs import Jobs
-from tumordiff_gui.modules.denoise.card import CardDialogue, page
+from tumordiff_gui.modules.denoise.card import CardDialogue, figure_text, page
 from tumordiff_gui.modules.denoise.stacks import Blend, Residual, Slices, Sum
 from tumordiff_gui.modules.denoise.stress import StressDialogue
 from tumordiff_gui.views.slice_view import SliceWidget
@@ -251,10 +251,21 @@ def test_the_card_of_a_model_can_be_read_and_nothing_in_it_is_markup(wiring: Any
     dialogue.close()
 
 
+def test_a_figure_of_a_card_says_on_what_it_was_measured():
+    card = model_cards.find(model_cards.DEFAULT).card
+    lines = [figure_text(figure) for figure in card.figures]
+    assert len(lines) > 20 and len(set(lines)) == len(lines)
+    first = (
+        "PSNR over bm3d+vst (one slice, pack, rician, 5 % noise, 12 patients, ispy1_slices.npz): 0.453 [0.36, 0.546] dB"
+    )
+    assert first in lines
+    assert figure_text({"name": "validation x0 error", "value": 0.3}) == "validation x0 error: 0.3"
+
+
 def test_a_card_names_the_weights_that_serve_white_noise():
     alone = model_cards.find(model_cards.DEFAULT).card.model_copy(update={"white_noise": None})
-    paired = alone.model_copy(update={"white_noise": model_cards.Companion(name="<other>", weights_sha256="ab")})
-    said = "Where the noise is white, the weights of &lt;other&gt;."
+    paired = alone.model_copy(update={"white_noise": model_cards.Companion(name="other-white", weights_sha256="ab")})
+    said = "Where the noise is white, the weights of other-white."
     assert said in page(paired)
     assert said not in page(alone)
 

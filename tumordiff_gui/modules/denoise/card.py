@@ -65,14 +65,27 @@ def page(card: Card) -> str:
 
 
 def figure_text(figure: dict[str, Any]) -> str:
-    """One measured figure with its interval."""
+    """One measured figure with its interval, and on what it was measured."""
     ends = _interval(figure)
     value = figure.get("value")
     return strings.CARD_FIGURE.format(
-        name=figure.get("name", ""), value=f"{value:.4g}" if isinstance(value, int | float) else value,
+        name=figure.get("name", ""), conditions=_conditions(figure),
+        value=f"{value:.4g}" if isinstance(value, int | float) else value,
         interval="" if ends is None else strings.CARD_INTERVAL.format(low=ends[0], high=ends[1]),
         unit=figure.get("unit", ""),
     ).strip()  # fmt: skip
+
+
+def _conditions(figure: dict[str, Any]) -> str:
+    """How and on which data: settings, set, noise, level, patients and file, as far as the card tells them."""
+    told = [str(figure[name]) for name in ("settings", "set", "noise") if figure.get(name)]
+    if isinstance(figure.get("level"), int | float):
+        told.append(strings.CARD_LEVEL.format(percent=100 * figure["level"]))
+    if figure.get("patients"):
+        told.append(strings.CARD_COUNTED.format(count=figure["patients"]))
+    if figure.get("data"):
+        told.append(str(figure["data"]))
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _interval(figure: dict[str, Any]) -> tuple[float, float] | None:
