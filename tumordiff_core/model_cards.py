@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +148,13 @@ def all_models(*, check_weights: bool = True) -> tuple[list[Model], list[ModelEr
     return sorted(found.values(), key=lambda model: model.card.name), wrong
 
 
+def on_their_own(models: Iterable[Model]) -> list[Model]:
+    """The models that are used by themselves: without those that only serve another where noise is white."""
+    models = list(models)
+    serving = {model.card.white_noise.name for model in models if model.card.white_noise}
+    return [model for model in models if model.card.name not in serving]
+
+
 def find(name: str) -> Model:
     """A model by name, or by the path of its folder.
 
@@ -211,8 +218,14 @@ def write_figures(model: Model, figures: list[dict[str, Any]]) -> None:
 
 
 def remove(name: str) -> None:
-    """Remove one of the user's own models; raises ModelError("model.unknown") or ("model.shipped")."""
+    """Remove one of the user's own models.
+
+    Raises ModelError("model.unknown"), ("model.shipped"), or ("model.needed") while another needs it.
+    """
     model = find(name)
     if model.folder.parent != paths.models():
         raise ModelError("model.shipped", model.folder, name=name)
+    for other in all_models(check_weights=False)[0]:
+        if other.card.white_noise and other.card.white_noise.name == model.card.name:
+            raise ModelError("model.needed", model.folder, name=name, other=other.card.name)
     shutil.rmtree(model.folder)

@@ -468,6 +468,9 @@ SENTENCES: dict[str, Sentence] = {
         "that model with its own weights was expected",
         "install {needed} first",
     ),
+    "model.needed": Sentence(
+        "{name} serves {other} where noise is white", "a model that no other needs was expected", "remove {other} first"
+    ),
     "model.other_facts": Sentence(
         "{name} is {told} of patient and acquisition",
         "a start of the same kind as the training was expected",

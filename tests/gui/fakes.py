@@ -14,7 +14,7 @@ import numpy as np
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QImage
 
-from tumordiff_core import paths
+from tumordiff_core import model_cards, paths
 from tumordiff_core.catalogue import listing
 from tumordiff_core.imaging.geometry import Geometry
 from tumordiff_gui.background.warm import Request
@@ -363,8 +363,8 @@ def smooth(image: np.ndarray) -> np.ndarray:
     return np.mean(parts, axis=0).astype(np.float32)
 
 
-def install_model(name: str, *, family: str = "edm-unet", evaluated: bool = True) -> Path:
-    """A model of a few bytes among the user's own."""
+def install_model(name: str, *, family: str = "edm-unet", evaluated: bool = True, white: str = "") -> Path:
+    """A model of a few bytes among the user's own; ``white`` names the one that serves it where noise is white."""
     folder = paths.models() / name
     folder.mkdir(parents=True)
     (folder / "weights.safetensors").write_bytes(name.encode())
@@ -375,11 +375,12 @@ def install_model(name: str, *, family: str = "edm-unet", evaluated: bool = True
         "sigma_range": [0.01, 0.25], "sigma_data": 0.2, "licence": "Apache-2.0", "figures": [figure],
         "training_data": {"name": "pack", "patients": {"train": ["1001", "1002"], "val": ["1003"], "test": ["1004"]}},
         "failure_cases": ["Smooths <tiny> vessels."], "intended_use": "Tests of the window.",
+        "white_noise": {"name": white, "weights_sha256": hashlib.sha256(white.encode()).hexdigest()} if white else None,
     }))  # fmt: skip
     return folder
 
 
-def make_result(folder: Path, series_uid: str = "1.2.1.1.1", *, model: str = "small-3", samples: int = 0,
+def make_result(folder: Path, series_uid: str = "1.2.1.1.1", *, model: str = model_cards.DEFAULT, samples: int = 0,
                 findings: list[dict[str, Any]] | None = None, doubt: list[dict[str, Any]] | None = None,
                 **params: Any) -> Path:  # fmt: skip
     """A denoised result of a made-up dynamic series."""
@@ -415,7 +416,8 @@ def make_stress(folder: Path) -> Path:
     ]
     figures = {"stress": {"cells": [], "curve": curve, "lesions": 120, "note": "One series: not a bound."}}
     result_folder.finish(folder, result_folder.Record(
-        kind="evaluation", provenance="derived", title="Stress test", model={"name": "small-3"}, figures=figures,
+        kind="evaluation", provenance="derived", title="Stress test", model={"name": model_cards.DEFAULT},
+        figures=figures,
     ))  # fmt: skip
     return folder
 

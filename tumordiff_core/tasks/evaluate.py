@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from tumordiff_core import model_cards
 from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.plugins.specs import Task
 
@@ -76,7 +77,7 @@ def run(params: EvaluateParams, job: "Job") -> None:
 
     Raises NotBuilt("verb.not_built") for the forecast, InputError("training.no_data") without references.
     """
-    from tumordiff_core import model_cards, paths, result_folder
+    from tumordiff_core import paths, result_folder
     from tumordiff_core.errors import NotBuilt
     from tumordiff_core.evaluation import baselines, denoise, pages
     from tumordiff_core.evaluation.peer_scores import PeerScores
@@ -118,7 +119,7 @@ def run(params: EvaluateParams, job: "Job") -> None:
     )  # fmt: skip
     result_folder.finish(job.result, record)
     if params.into_cards:
-        for name in params.models or [model.card.name for model in model_cards.all_models()[0]]:
+        for name in _names(params):
             model_cards.write_figures(model_cards.find(name), card_figures(name, lines, against, source))
     job.answer.update(result=str(job.folder / "result"), against=against, references=intro, summary=lines)
 
@@ -127,6 +128,11 @@ def for_terminal(answer: dict[str, Any]) -> dict[str, Any]:
     """What a terminal has room for of the answer of this job."""
     lines = [_line(line, answer["against"]) for line in answer.get("summary", [])]
     return {**answer, "summary": lines} if lines else answer
+
+
+def _names(params: EvaluateParams) -> list[str]:
+    """The models asked for, or all that are used by themselves."""
+    return params.models or [model.card.name for model in model_cards.on_their_own(model_cards.all_models()[0])]
 
 
 def _line(line: dict[str, Any], against: str) -> dict[str, Any]:
@@ -174,7 +180,6 @@ def card_figures(name: str, lines: list[dict[str, Any]], against: str, data: str
 
 def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[str]]:
     """The studies that were asked for, model by model: figures by study and model, and sections of the report."""
-    from tumordiff_core import model_cards
     from tumordiff_core.engine import weights
     from tumordiff_core.engine.local_means import share_of
     from tumordiff_core.evaluation import calibration, charts, denoise, detectability, pages, references
@@ -183,7 +188,7 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
     found: dict[str, Any] = {}
     if not asked:
         return found, []
-    names = params.models or [model.card.name for model in model_cards.all_models()[0]]
+    names = _names(params)
     loaded = {name: weights.load(model_cards.find(name)) for name in names}
     models = {name: replace(model, local_means=share_of(params.local_means, 1)) for name, model in loaded.items()}
     visits = {name: replace(model, local_means=share_of(params.local_means, 2)) for name, model in loaded.items()}
@@ -238,7 +243,7 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
 
 def _repeat(params: EvaluateParams, job: "Job") -> None:
     """The repeat-phase test alone: one phase of a real series denoised, judged by the independent next one."""
-    from tumordiff_core import model_cards, result_folder
+    from tumordiff_core import result_folder
     from tumordiff_core.engine import weights
     from tumordiff_core.engine.denoise import NoiseLevel
     from tumordiff_core.engine.local_means import share_of
@@ -258,7 +263,7 @@ def _repeat(params: EvaluateParams, job: "Job") -> None:
     noise = NoiseLevel(level.sigma, level.lag1, level.channels)
     series = repeat_phase.Series(volume.values, 0, early, late, noise, robust_scaling(volume.values).high)
     methods = repeat_phase.usual_filters(level.sigma)
-    for name in params.models or [model.card.name for model in model_cards.all_models()[0]]:
+    for name in _names(params):
         model = replace(weights.load(model_cards.find(name)), local_means=share_of(params.local_means, volume.phases))
         methods[name] = repeat_phase.of_model(model)
     rows = [row._asdict() for row in repeat_phase.evaluate(series, methods, progress=job.progress)]
@@ -311,12 +316,11 @@ def _intro(sets: "dict[str, list[Reference]]", source: str) -> str:
 
 
 def _models(params: EvaluateParams) -> "dict[str, Method]":
-    from tumordiff_core import model_cards
     from tumordiff_core.engine import weights
     from tumordiff_core.engine.local_means import share_of
     from tumordiff_core.evaluation import denoise
 
-    names = params.models or [model.card.name for model in model_cards.all_models()[0]]
+    names = _names(params)
     methods: dict[str, Method] = {}
     for name in names:
         model = replace(weights.load(model_cards.find(name)), local_means=share_of(params.local_means, 1))

@@ -124,6 +124,21 @@ def test_without_its_very_companion_a_pair_is_neither_used_nor_installed(pair, t
     assert not (paths.models() / "both").exists()
 
 
+def test_a_model_is_not_removed_while_another_needs_it(pair, tumordiff):
+    refused = tumordiff("models", "remove", "white", "--json")
+    assert (refused.code, refused.record["code"]) == (1, "model.needed")
+    assert "white serves both where noise is white" in refused.record["sentence"]
+    assert model_cards.find("white").weights.is_file()
+    for name in ("both", "white"):
+        tumordiff("models", "remove", name)
+    assert "white" not in {model.card.name for model in model_cards.all_models()[0]}
+
+
+def test_weights_that_only_serve_another_are_not_offered_by_themselves(pair):
+    names = {model.card.name for model in model_cards.on_their_own(model_cards.all_models()[0])}
+    assert {"general", "both", "paper-1"} <= names and "white" not in names
+
+
 def test_a_result_and_its_header_say_which_weights_took_part(pair, tmp_path):
     rng = np.random.default_rng(0)
     image = np.zeros((3, 64, 64))

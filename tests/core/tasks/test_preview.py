@@ -35,7 +35,7 @@ def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_pixel_is_explained_by_its_filter_its_slices_and_what_the_network_looked_at(request_of: Any):
-    found = preview.handle(request_of("explain", model="small-3", row=ROW, column=COLUMN, features=True))
+    found = preview.handle(request_of("explain", model=model_cards.DEFAULT, row=ROW, column=COLUMN, features=True))
     weights = np.load(found["npy"])
     assert weights.shape == (5, 31, 31)
     assert found["names"] == ["this slice", "slice -1", "slice +1", "slice -2", "slice +2"]
@@ -71,19 +71,19 @@ def test_a_preview_is_what_the_job_makes_of_the_same_slice(request_of: Any):
     scaling = robust_scaling(values)
     level = estimate(values)
     noise = denoise.NoiseLevel(40.0 / scaling.range, level.lag1, level.channels)
-    shipped = weights.load(model_cards.find("small-3"))
+    shipped = weights.load(model_cards.find(model_cards.DEFAULT))
     for asked, model in (
         ({}, shipped), ({"phases": 3}, replace(shipped, local_means=0.7)),
         ({"phases": 3, "local_means": 0.2, "mirrors": 4}, replace(shipped, local_means=0.2, mirrors=4)),
     ):  # fmt: skip
-        found = np.load(preview.handle(request_of("slice", model="small-3", **asked))["npy"])
+        found = np.load(preview.handle(request_of("slice", model=model_cards.DEFAULT, **asked))["npy"])
         wanted = denoise.denoise_stack(model, scaling.apply(values), noise, progress=Progress())[2]
         assert found == pytest.approx(scaling.invert(wanted), abs=0.01)
 
 
 def test_a_pixel_of_phases_is_explained_with_what_they_get_back(request_of: Any):
     alone, given_back = (
-        preview.handle(request_of("explain", model="small-3", row=ROW, column=COLUMN, phases=count))
+        preview.handle(request_of("explain", model=model_cards.DEFAULT, row=ROW, column=COLUMN, phases=count))
         for count in (1, 3)
     )  # fmt: skip
     assert given_back["total"] > alone["total"]
@@ -92,11 +92,11 @@ def test_a_pixel_of_phases_is_explained_with_what_they_get_back(request_of: Any)
 
 def test_a_pixel_outside_the_slice_is_refused(request_of: Any):
     with pytest.raises(InputError) as caught:
-        preview.handle(request_of("explain", model="small-3", row=40, column=3))
+        preview.handle(request_of("explain", model=model_cards.DEFAULT, row=40, column=3))
     assert caught.value.code == "denoise.no_pixel"
 
 
-@pytest.mark.parametrize("model", ["small-3", "paper-1"])
+@pytest.mark.parametrize("model", [model_cards.DEFAULT, "paper-1"])
 def test_a_reverse_chain_says_what_each_step_changed_and_a_forward_one_says_nothing(request_of: Any, model: str):
     found = preview.handle(request_of("chain", model=model, steps=4))
     images = np.load(found["npy"])

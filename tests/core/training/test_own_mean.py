@@ -90,7 +90,7 @@ def test_a_training_resumed_is_the_training_unbroken(here):  # noqa: F811
 @pytest.mark.parametrize("beside", [{"own_mean": 1.0}, {"preset": "paper"}, {"loss": "l1"}, {"start": ""}])
 def test_it_is_refused_where_there_is_nothing_to_stand_in_for(beside):
     with pytest.raises(ValidationError, match=r"own|less than 1"):
-        TrainParams(**{"own_mean": 0.5, "start": "small-3", **beside})
+        TrainParams(**{"own_mean": 0.5, "start": model_cards.DEFAULT, **beside})
 
 
 def test_kinds_of_noise_are_shares_too():

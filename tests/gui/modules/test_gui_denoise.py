@@ -35,7 +35,8 @@ PATIENCE_MS = 20_000
 def denoise(wiring: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The panel with two models installed and the first post-contrast phase of DEMO-001 T1 previewed."""
     monkeypatch.setattr(Jobs, "_start_queued", lambda self: None)
-    fakes.install_model("small-3")
+    fakes.install_model(model_cards.DEFAULT, white="for-white-noise")
+    fakes.install_model("for-white-noise")
     fakes.install_model("paper-1", family="paper-unet", evaluated=False)
     wiring.context.desk.select("DEMO-001", "1.2.1.1", UID, 1)
     wiring.show_module("denoise")
@@ -179,7 +180,11 @@ def test_a_given_level_is_previewed_again_and_too_much_noise_is_said(wiring: Any
     qtbot.waitUntil(lambda: previewed(denoise), timeout=PATIENCE_MS)
     assert asked(wiring, "slice")[-1]["sigma"] == 60.0
     assert "OUT OF TRAINED RANGE" in view(denoise, "denoised").badge_words()
-    assert "outside what small-3" in denoise.showing.said[0].text
+    assert f"outside what {model_cards.DEFAULT}" in denoise.showing.said[0].text
+
+
+def test_weights_that_only_serve_another_are_no_choice(denoise: Any):
+    assert model_cards.DEFAULT in denoise.models.known and "for-white-noise" not in denoise.models.known
 
 
 def test_previews_and_pixels_are_denoised_as_the_form_says(wiring: Any, denoise: Any, qtbot: Any):
@@ -282,7 +287,8 @@ def test_without_any_model_the_way_to_one_is_said(wiring: Any, qtbot: Any, monke
 
 def test_both_networks_stand_side_by_side_on_the_same_slice(wiring: Any, denoise: Any, qtbot: Any):
     QTest.mouseClick(denoise.controls.layouts.button(1), LEFT)
-    qtbot.waitUntil(lambda: {b["model"] for b in asked(wiring, "slice")} == {"small-3", "paper-1"}, timeout=PATIENCE_MS)
+    both = {model_cards.DEFAULT, "paper-1"}
+    qtbot.waitUntil(lambda: {body["model"] for body in asked(wiring, "slice")} == both, timeout=PATIENCE_MS)
     index = denoise.showing.slice_index
     qtbot.waitUntil(lambda: denoise.showing.previews.stack("paper-1").has(index), timeout=PATIENCE_MS)
     ours, paper = (view(denoise, name).picture.values[(index,)] for name in ("ours", "paper"))
@@ -297,7 +303,8 @@ def test_without_the_papers_network_its_view_says_how_to_get_one(
     wiring: Any, denoise: Any, monkeypatch: pytest.MonkeyPatch
 ):
     (denoise.models.known["paper-1"].folder / "card.json").unlink()
-    ours, wrong = [denoise.models.known["small-3"]], model_cards.all_models(check_weights=False)[1]
+    ours = [denoise.models.known[model_cards.DEFAULT]]
+    wrong = model_cards.all_models(check_weights=False)[1]
     monkeypatch.setattr(model_cards, "all_models", lambda **_: (ours, wrong))
     denoise.models.list_again()
     denoise.change_layout("models")
@@ -314,7 +321,7 @@ def test_run_starts_a_job_with_what_the_form_says_and_previews_go_on(wiring: Any
     job = wiring.context.jobs.active()[0]
     assert job.record.inputs == (UID,)
     assert {k: job.record.params[k] for k in ("input", "model", "samples", "strength", "sigma")} == {
-        "input": f"series:{UID}", "model": "small-3", "samples": 4, "strength": 1.0, "sigma": None,
+        "input": f"series:{UID}", "model": model_cards.DEFAULT, "samples": 4, "strength": 1.0, "sigma": None,
     }  # fmt: skip
     assert "DEMO" not in job.record.title
     assert not denoise.controls.run.isEnabled()
@@ -506,7 +513,7 @@ def test_sliders_go_through_both_processes_of_both_networks(wiring: Any, denoise
     qtbot.waitUntil(lambda: "t 200" in strip.readouts["reverse"].text(), timeout=PATIENCE_MS)
     strip.sliders["reverse"].setFocus()
     QTest.keyClick(strip.sliders["reverse"], Qt.Key.Key_Right)
-    assert strip.step == 1 and view(denoise, "step_ours").title == "small-3 · t 187"
+    assert strip.step == 1 and view(denoise, "step_ours").title == f"{model_cards.DEFAULT} · t 187"
     assert "PREVIEW" in view(denoise, "step_paper").badge_words()
     strip.sliders["forward"].setFocus()
     QTest.keyClick(strip.sliders["forward"], Qt.Key.Key_End)
@@ -542,7 +549,7 @@ def test_the_stress_test_starts_on_the_opened_series_and_its_curve_opens_when_it
     QTest.mouseClick(denoise.controls.stress, LEFT)
     job = wiring.context.jobs.active()[0]
     assert (job.record.task, job.record.inputs) == ("stress", (UID,))
-    assert (job.record.params["input"], job.record.params["model"]) == (f"series:{UID}", "small-3")
+    assert (job.record.params["input"], job.record.params["model"]) == (f"series:{UID}", model_cards.DEFAULT)
     assert not denoise.controls.stress.isEnabled() and "running already" in denoise.controls.stress.toolTip()
     assert denoise.controls.run.isEnabled()
     writer = worker(job.folder)
@@ -662,7 +669,7 @@ def explained(wiring: Any, denoise: Any, qtbot: Any) -> Any:
 def test_a_click_on_a_pixel_shows_its_filter_its_slices_and_what_they_mean(wiring: Any, explained: Any):
     index, showing = explained.showing.slice_index, explained.showing
     body = asked(wiring, "explain")[-1]
-    assert (body["slice"], body["row"], body["column"], body["model"]) == (index, 40, 33, "small-3")
+    assert (body["slice"], body["row"], body["column"], body["model"]) == (index, 40, 33, model_cards.DEFAULT)
     assert view(explained, "original").index == (index, 40, 33) and view(explained, "denoised").crosshair
     shown = view(explained, "filter")
     assert shown.title == "filter · this slice" and shown.picture.unit == "%"
@@ -783,11 +790,11 @@ def explained_result(folder: Path) -> Path:
     fakes.make_result(folder, doubt=[{}, {"residual_spectrum": SPECTRUM}, {}])
     weights = np.zeros((1, 31, 31), np.float32)
     weights[0, 15, 15] = 0.8
-    row = {"phase": 1, "slice": 5, "row": 40, "column": 33, "model": "small-3", "names": ["this slice"],
+    row = {"phase": 1, "slice": 5, "row": 40, "column": 33, "model": model_cards.DEFAULT, "names": ["this slice"],
            "offsets": [0], "share": [1.0], "total": 0.8, "width_px": 2.5, "with_features": True}  # fmt: skip
     maps = {"npy": weights, "attention": np.ones(fakes.SHAPE[1:]), "features": np.ones((2, 6, 5), np.float32)}
     images = np.repeat(fakes.breast(1)[5][None].astype(np.float32), 3, axis=0)
-    chain = {"phase": 1, "slice": 5, "model": "small-3", "t": [90.0, 45.0, 0.0], "sigma": [9.0, 4.0, 0.0],
+    chain = {"phase": 1, "slice": 5, "model": model_cards.DEFAULT, "t": [90.0, 45.0, 0.0], "sigma": [9.0, 4.0, 0.0],
              "change": [0.0, 3.0]}  # fmt: skip
     explanations.write(
         folder, [explanations.stored(folder, row, maps)], [explanations.stored(folder, chain, {"npy": images})]

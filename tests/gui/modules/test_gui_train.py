@@ -167,7 +167,7 @@ def test_a_form_that_moved_on_says_that_the_run_is_another(wiring: Any, train: A
 
 
 def test_a_finished_model_is_installed_and_chosen_in_denoise(wiring: Any, train: Any, qtbot: Any):
-    fakes.install_model("small-3")
+    fakes.install_model(model_cards.DEFAULT)
     view, writer = started(train)
     epochs(writer, 4)
     left_model(view)

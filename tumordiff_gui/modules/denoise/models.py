@@ -30,7 +30,8 @@ class Models(QObject):
     def list_again(self) -> None:
         """The models that are installed, and what is wrong with folders that are none."""
         found, wrong = model_cards.all_models(check_weights=False)
-        self.known = {model.card.name: model for model in found if model.card.task == "denoise"}
+        denoisers = [model for model in found if model.card.task == "denoise"]
+        self.known = {model.card.name: model for model in model_cards.on_their_own(denoisers)}
         before, box = self.name, self._controls.model
         box.clear()
         for name, model in self.known.items():
