@@ -263,7 +263,11 @@ def unfinished(task: str, name: str) -> Path:
 def evaluate(
     what: Annotated[Evaluated, typer.Argument(help="What to evaluate.")],
     references: Annotated[
-        str, typer.Option(metavar="DATA", help="Pack or cohort with truth, for stress a series; default: the demo's.")
+        str,
+        typer.Option(
+            metavar="DATA",
+            help="Pack, cohort with truth, volume or folder of volumes; for stress a series; default: the demo's.",
+        ),
     ] = "",
     model: Annotated[list[str] | None, typer.Option(help="Models; default: all.")] = None,
     level: Annotated[list[float] | None, typer.Option(help="Noise levels, of the maximum.")] = None,

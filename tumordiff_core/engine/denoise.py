@@ -4,7 +4,7 @@ Works on scaled slices (1 is about the brightest tissue); who scales, and in whi
 known here.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from tumordiff_core.noise.stabilise import stabiliser
 from tumordiff_core.progress import Progress
 
 Float = npt.NDArray[np.float32]
+Window = tuple[slice, slice]
+"""Rows and columns of a slice."""
 
 TILE = 512
 HALO = 256
@@ -201,13 +203,22 @@ def chain_of(
         stable = transform.forward(images[:, :1].cpu().numpy(), noise.sigma) * np.float32(noise.sigma)
         alpha_bars = samplers.levels_from(2 * noise.sigma, steps, schedules.linear())
         start = (torch.from_numpy(2 * stable - 1) * alpha_bars[0] ** 0.5).to(images.device)
-        return start, alpha_bars, lambda x_t, alpha_bar: clean_estimate(model.network, x_t, alpha_bar)
+
+        def estimate(x_t: Tensor, alpha_bar: float) -> Tensor:
+            return in_pieces(lambda window: clean_estimate(model.network, x_t[..., *window], alpha_bar), x_t)
+
+        return start, alpha_bars, estimate
     alpha_bars = samplers.levels_from(noise.sigma, steps)
 
     def clean_of(x_t: Tensor, alpha_bar: float) -> Tensor:
         sigma = ((1 - alpha_bar) / alpha_bar) ** 0.5
-        shown = torch.cat([x_t / alpha_bar**0.5, images[:, 1:]], dim=1)
-        return _edm_mean(model, shown, present, NoiseLevel(sigma, noise.lag1, noise.channels))
+        left = NoiseLevel(sigma, noise.lag1, noise.channels)
+
+        def piece(window: Window) -> Tensor:
+            shown = torch.cat([x_t[..., *window] / alpha_bar**0.5, images[:, 1:, *window]], dim=1)
+            return _edm_mean(model, shown, present, left)
+
+        return in_pieces(piece, x_t)
 
     return images[:, :1] * alpha_bars[0] ** 0.5, alpha_bars, clean_of
 
@@ -328,17 +339,14 @@ def _out_of_memory(error: Exception) -> bool:
 
 
 def _some(model: LoadedModel, source: Float, phase: int, rows: npt.NDArray[Any], noise: NoiseLevel, tile: int) -> Float:
-    images, present = seen(model, source, phase, rows)
-    flags = present.to(model.device)
     half = precision.faster(model.device) == torch.bfloat16
 
-    def run(pixels: Tensor) -> Tensor:
-        return posterior_mean(model, pixels.to(model.device), flags, noise).cpu()
+    def run(window: Window) -> Tensor:
+        images, present = seen(model, source[..., *window], phase, rows)
+        return posterior_mean(model, images.to(model.device), present.to(model.device), noise).cpu()
 
     with torch.inference_mode(), torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=half):
-        if max(source.shape[-2:]) <= LARGEST_WHOLE and tile >= TILE:
-            return run(images)[:, 0].numpy()
-        return tiled(run, images, tile)[:, 0].numpy()
+        return in_pieces(run, torch.from_numpy(source[phase, rows][:, None]), tile)[:, 0].numpy()
 
 
 def seen(model: LoadedModel, phases: Float, phase: int, rows: npt.NDArray[Any]) -> tuple[Tensor, Tensor]:
@@ -347,19 +355,53 @@ def seen(model: LoadedModel, phases: Float, phase: int, rows: npt.NDArray[Any]) 
     Other phases are shown only to a model whose card allows it: they may move the enhancement that is measured.
     """
     images, present = context.gather(phases, phase, rows)
-    images, present = context.without(images, present, neighbours=model.neighbours, phases=model.joint_phases)
-    return torch.from_numpy(images), torch.from_numpy(present)
+    flags = images[..., :0, :0]
+    _, shown = context.without(flags, present, neighbours=model.neighbours, phases=model.joint_phases)
+    # An absent image is never written, so that it takes no memory.
+    for one, beside in np.argwhere(shown < present):
+        images[one, 1 + beside] = 0
+    return torch.from_numpy(images), torch.from_numpy(shown)
 
 
 def tiled(run: Callable[[Tensor], Tensor], images: Tensor, tile: int) -> Tensor:
     """Run on tiles with a halo as wide as the network sees, keeping only their cores; origins on multiples of 128."""
     out = torch.empty_like(images[:, :1])
-    for top, left in _origins(images.shape[-2], images.shape[-1], tile):
-        y, x = max(top - HALO, 0), max(left - HALO, 0)
-        piece = run(images[..., y : top + tile + HALO, x : left + tile + HALO])
-        core = piece[..., top - y : top - y + tile, left - x : left - x + tile]
-        out[..., top : top + tile, left : left + tile] = core
+    return by_tiles(lambda window: run(images[..., *window]), out, images.shape[-2:], tile)
+
+
+def fits_whole(shape: Sequence[int], tile: int = TILE) -> bool:
+    """Whether a slice [.., row, column] is given to the network as it is, and not tile by tile."""
+    return max(shape[-2:]) <= LARGEST_WHOLE and tile >= TILE
+
+
+def in_pieces(run: Callable[[Window], Tensor], like: Tensor, tile: int | None = None) -> Tensor:
+    """What ``run`` gives for a slice like [.., row, column]: whole where it fits, else tile by tile."""
+    tile = TILE if tile is None else tile
+    if fits_whole(like.shape, tile):
+        return run((slice(None), slice(None)))
+    return by_tiles(run, torch.empty_like(like), like.shape[-2:], tile)
+
+
+def by_tiles(
+    run: Callable[[Window], Tensor], out: Tensor, shape: Sequence[int], tile: int, *, scale: int = 1
+) -> Tensor:  # fmt: skip
+    """Fill ``out`` with the cores of what ``run`` gives for each tile with its halo.
+
+    Parameters
+    ----------
+    out : [.., row, column] of a grid ``scale`` times coarser than the slice; shape : rows and columns of the slice
+    """
+    for top, left in _origins(shape[0], shape[1], tile):
+        rows, columns = with_halo(top, left, tile)
+        y, x, side = (top - rows.start) // scale, (left - columns.start) // scale, tile // scale
+        core = run((rows, columns))[..., y : y + side, x : x + side]
+        out[..., top // scale : top // scale + side, left // scale : left // scale + side] = core
     return out
+
+
+def with_halo(top: int, left: int, tile: int) -> Window:
+    """A tile and as much around it as the network sees; its ends may lie beyond the slice."""
+    return slice(max(top - HALO, 0), top + tile + HALO), slice(max(left - HALO, 0), left + tile + HALO)
 
 
 def _origins(rows: int, columns: int, tile: int) -> Iterator[tuple[int, int]]:
@@ -369,7 +411,7 @@ def _origins(rows: int, columns: int, tile: int) -> Iterator[tuple[int, int]]:
 
 
 def blend(noisy: npt.NDArray[Any], denoised: npt.NDArray[Any], strength: float) -> Float:
-    """``strength`` of the denoised image and the rest of the noisy one; 1 is the posterior mean."""
+    """``strength`` of what a denoiser changed; 1 is the posterior mean, and what it left alone stays bit for bit."""
     if strength == 1:
         return denoised.astype(np.float32, copy=False)
-    return (np.float32(strength) * denoised + np.float32(1 - strength) * noisy).astype(np.float32)
+    return np.asarray(noisy + np.float32(strength) * (denoised - noisy), dtype=np.float32)

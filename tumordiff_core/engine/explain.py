@@ -1,5 +1,6 @@
 """Why a pixel came out as it did: its equivalent filter, what each image gave, what each step of the chain changed."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,13 +9,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from tumordiff_core.engine import context, samplers
-from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, back_to_image, chain_of, posterior_mean
+from tumordiff_core.engine import context, denoise, samplers
+from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, Window, back_to_image, chain_of, posterior_mean
 from tumordiff_core.engine.networks import WindowAttention
 
 Float = npt.NDArray[np.float32]
 
 REACH = 15
+ALIGNED = 128
+"""Side of the squares whose corners every piece of a large slice begins at."""
+
+CHAIN_PIXELS = 2**25
+"""A chain keeps so many pixels at most: 8 steps of a slice of 2048 x 2048, 2 of one of 4096 x 4096."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,8 @@ def equivalent_filter(
     ----------
     images : float32 [1, IMAGES, row, column]; present : float32 [1, BESIDE]
     """
-    seen = images.detach().clone().requires_grad_(True)
+    window, row, column = _about(images, row, column)
+    seen = images[..., *window].detach().clone().requires_grad_(True)
     with torch.enable_grad():
         posterior_mean(model, seen, present, noise)[0, 0, row, column].backward()  # type: ignore[no-untyped-call]
     assert seen.grad is not None
@@ -57,6 +64,14 @@ def equivalent_filter(
     width = float(np.sqrt((centre * distance**2).sum() / max(float(centre.sum()), 1e-12)))
     share = (size / max(float(size.sum()), 1e-12)).astype(np.float32)
     return Filter(weights, share, float(weights[0].sum()), width)
+
+
+def _about(images: Tensor, row: int, column: int) -> tuple[Window, int, int]:
+    """All that the network sees for one pixel of a large slice, and the pixel's place in it; else the whole slice."""
+    if denoise.fits_whole(images.shape):
+        return (slice(None), slice(None)), row, column
+    rows, columns = denoise.with_halo(row // ALIGNED * ALIGNED, column // ALIGNED * ALIGNED, ALIGNED)
+    return (rows, columns), row - rows.start, column - columns.start
 
 
 Maps = dict[str, npt.NDArray[Any] | None]
@@ -107,22 +122,25 @@ class Chain:
 
 
 def chain(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel, steps: int) -> Chain:
-    """What each step of the deterministic chain from the matched level adds to the clean estimate."""
-    estimates: list[Float] = []
-    noisy: list[Float] = []
+    """What each step of the deterministic chain from the matched level adds to the clean estimate.
+
+    A slice so large that its steps would hold more than ``CHAIN_PIXELS`` is shown in fewer, 2 at least.
+    """
+    rows, columns = images.shape[-2:]
+    steps = min(steps, max(CHAIN_PIXELS // (rows * columns), 2))
+    stacked, noisy = (np.empty((steps, rows, columns), dtype=np.float32) for _ in range(2))
 
     def keep(k: int, x_t: Tensor, x_0: Tensor) -> None:
-        estimates.append(back_to_image(model, x_0, noise)[0, 0].cpu().numpy())
-        noisy.append(back_to_image(model, x_t / alpha_bars[k] ** 0.5, noise)[0, 0].cpu().numpy())
+        stacked[k] = back_to_image(model, x_0, noise)[0, 0].cpu().numpy()
+        noisy[k] = back_to_image(model, x_t / alpha_bars[k] ** 0.5, noise)[0, 0].cpu().numpy()
 
     with torch.inference_mode():
         start, alpha_bars, clean_of = chain_of(model, images, present, noise, steps)
         samplers.ddim(start, alpha_bars, clean_of, keep)
-    stacked = np.stack(estimates)
-    change = [0.0, *(float(np.sqrt(np.mean(d**2))) for d in np.diff(stacked, axis=0))]
+    change = [0.0, *(float(np.sqrt(np.mean((b - a) ** 2))) for a, b in itertools.pairwise(stacked))]
     first = ((1 - alpha_bars[0]) / alpha_bars[0]) ** 0.5
     sigma = [noise.sigma * ((1 - a) / a) ** 0.5 / max(first, 1e-12) for a in alpha_bars]
-    return Chain(sigma, list(alpha_bars), np.stack(noisy), stacked, change)
+    return Chain(sigma, list(alpha_bars), noisy, stacked, change)
 
 
 def attention_map(
@@ -137,6 +155,9 @@ def attention_map(
     layer = next((m for m in model.network_for(noise).modules() if isinstance(m, WindowAttention)), None)
     if layer is None:
         return None
+    whole = images.shape[-2:]
+    place, row, column = _about(images, row, column)
+    images = images[..., *place]
     grid = _input_of(layer, model, images, present, noise)
     rows, columns = images.shape[-2:]
     scale = int(model.network.multiple)  # type: ignore[arg-type]
@@ -149,7 +170,9 @@ def attention_map(
     window = weights[(r // w) * across + c // w].reshape(w * w, w, w)[(r % w) * w + c % w]
     spread = np.zeros((-(-grid.shape[2] // w) * w, across * w), dtype=np.float32)
     spread[r // w * w : r // w * w + w, c // w * w : c // w * w + w] = window
-    return np.asarray(np.kron(spread, np.ones((scale, scale), np.float32))[:rows, :columns], dtype=np.float32)
+    found = np.zeros(whole, dtype=np.float32)
+    found[place] = np.kron(spread, np.ones((scale, scale), np.float32))[:rows, :columns]
+    return found
 
 
 def _input_of(layer: nn.Module, model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel) -> Tensor:
@@ -164,6 +187,21 @@ def _input_of(layer: nn.Module, model: LoadedModel, images: Tensor, present: Ten
     return kept[0]
 
 
+def _grid_of(
+    layer: WindowAttention, model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel
+) -> Tensor:  # fmt: skip
+    """``_input_of`` the bottleneck's layer, tile by tile where the slice is large."""
+    if denoise.fits_whole(images.shape):
+        return _input_of(layer, model, images, present, noise)
+    shape, scale = images.shape[-2:], int(model.network.multiple)  # type: ignore[arg-type]
+    out = images.new_empty(len(images), len(layer.norm.weight), *(-(-side // scale) for side in shape))
+
+    def run(window: Window) -> Tensor:
+        return _input_of(layer, model, images[..., *window], present, noise)
+
+    return denoise.by_tiles(run, out, shape, denoise.TILE, scale=scale)
+
+
 def _padded(x: Any, window: int) -> Any:
     return nn.functional.pad(x, (0, -x.shape[3] % window, 0, -x.shape[2] % window))
 
@@ -175,6 +213,6 @@ def feature_maps(
     layer = next((m for m in model.network_for(noise).modules() if isinstance(m, WindowAttention)), None)
     if layer is None:
         return None
-    features = _input_of(layer, model, images, present, noise)[0].cpu().numpy()
+    features = _grid_of(layer, model, images, present, noise)[0].cpu().numpy()
     liveliest = np.argsort(features.std(axis=(1, 2)))[::-1][:count]
     return np.asarray(features[liveliest], dtype=np.float32)

@@ -16,9 +16,17 @@ from scipy import ndimage
 from torch import Tensor
 
 from tumordiff_core.engine import local_means
-from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, posterior_mean, seen
+from tumordiff_core.engine.denoise import (
+    LARGEST_WHOLE,
+    LoadedModel,
+    NoiseLevel,
+    Window,
+    fits_whole,
+    in_pieces,
+    posterior_mean,
+    seen,
+)
 from tumordiff_core.noise.correlation import gaussian_spectrum
-from tumordiff_core.noise.spectrum import radial
 from tumordiff_core.progress import Progress
 
 Float = npt.NDArray[np.float32]
@@ -63,9 +71,25 @@ class Doubt:
 
 def mean_of(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel) -> Mean:
     """D as a function of the centre slice alone [batch, 1, row, column]; what lies beside stays as it is."""
+    return _pieced_mean(model, lambda window: images[:, 1:, *window], present, noise)
 
+
+def _mean_of_phase(model: LoadedModel, phases: Float, phase: int, rows: npt.NDArray[Any], noise: NoiseLevel) -> Mean:
+    """``mean_of`` for some slices of a phase, with what lies beside gathered for each tile."""
+
+    def beside(window: Window) -> Tensor:
+        return seen(model, phases[..., *window], phase, rows)[0][:, 1:].to(model.device)
+
+    _, present = seen(model, phases[..., :0, :0], phase, rows)
+    return _pieced_mean(model, beside, present.to(model.device), noise)
+
+
+def _pieced_mean(model: LoadedModel, beside: Callable[[Window], Tensor], present: Tensor, noise: NoiseLevel) -> Mean:
     def run(centre: Tensor) -> Tensor:
-        return posterior_mean(model, torch.cat([centre, images[:, 1:]], dim=1), present, noise)
+        def piece(window: Window) -> Tensor:
+            return posterior_mean(model, torch.cat([centre[..., *window], beside(window)], dim=1), present, noise)
+
+        return in_pieces(piece, centre)
 
     return run
 
@@ -103,30 +127,56 @@ def doubt(
     mask : bool [batch, row, column], where the means are taken (everywhere if not given)
     amplitude : the noise's amplitude spectrum [row, column] where it is known better than by its lag-1 correlation
     """
-    mean = mean_of(model, images, present, noise)
-    centre = images[:, :1]
-    known = mean(centre) if at is None else at
+    mean, centre = mean_of(model, images, present, noise), images[:, :1]
+    return _doubt(
+        mean, centre, mean(centre) if at is None else at, noise, share=model.local_means, mask=mask,
+        amplitude=amplitude, probes=probes, generator=generator, progress=progress,
+    )  # fmt: skip
+
+
+def _doubt(
+    mean: Mean,
+    centre: Tensor,
+    known: Tensor,
+    noise: NoiseLevel,
+    *,
+    share: float,
+    mask: npt.NDArray[np.bool_] | None,
+    amplitude: npt.NDArray[Any] | None,
+    probes: int,
+    generator: torch.Generator,
+    progress: Progress,
+) -> Doubt:
+    """``doubt`` of a known mean; ``share`` of local means is given back."""
     inside = np.ones((centre.shape[0], *centre.shape[2:]), bool) if mask is None else mask
     covariance = np.zeros(inside.shape, dtype=np.float64)
     moments, spectrum = np.zeros((len(inside), 4)), np.zeros((len(inside), len(RINGS) - 1))
     window, measured = tapered(inside), local_means.seen_of(centre)
     for _ in range(probes):
         probe = probe_of(noise, centre.shape, generator, amplitude).to(centre.device)
-        seen = directional(mean, centre, known, probe, noise.sigma)
-        back = model.local_means * local_means.averaged(probe, measured)
-        z, jz, gz = (field[:, 0].cpu().numpy() for field in (probe, seen, back))
+        moved = directional(mean, centre, known, probe, noise.sigma)
+        back = share * _averaged(probe, measured)
+        z, jz, gz = (field[:, 0].cpu().numpy() for field in (probe, moved, back))
         error = z * jz - gz * (z - jz)
         covariance += error
-        moments += _moments(error, z - gz, z - jz, inside)
-        spectrum += ring_power(z - gz, z - jz, window)
+        held, rest = z - gz, z - jz
+        moments += _moments(error, held, rest, inside)
+        del probe, moved, back, z, jz, gz, error  # a large slice leaves no room for them beside its spectra
+        spectrum += ring_power(held, rest, window)
+        del held, rest
         progress.check()
     trace, power, rows, columns = (moments / probes).T
     smooth = ndimage.gaussian_filter(covariance / probes, (0, SMOOTHING_PIXELS, SMOOTHING_PIXELS))
     std = np.sqrt(np.clip(smooth, 0, 1)) * noise.sigma
-    rest = np.maximum(power, 1e-6)
-    lag1 = np.stack([rows / rest, columns / rest], axis=1)
-    found = (std, trace, lag1, rest, spectrum / probes)
+    least = np.maximum(power, 1e-6)
+    lag1 = np.stack([rows / least, columns / least], axis=1)
+    found = (std, trace, lag1, least, spectrum / probes)
     return Doubt(*(values.astype(np.float32) for values in found))
+
+
+def _averaged(probe: Tensor, measured: Tensor) -> Tensor:
+    """``local_means.averaged`` tile by tile where the slice is large: its convolutions take ten times the slice."""
+    return in_pieces(lambda window: local_means.averaged(probe[..., *window], measured[..., *window]), probe)
 
 
 def phase_doubt(
@@ -148,16 +198,18 @@ def phase_doubt(
     ----------
     phases : float32 [phase, slice, row, column], as they were denoised; mean : float32 [slice, row, column]
     mask : bool [slice, row, column], tissue
+    batch : slices at once; one where a slice is evaluated tile by tile
     """
     found: list[Doubt] = []
+    batch = batch if fits_whole(phases.shape) else 1
     for first in range(0, len(mean), batch):
         rows = np.arange(first, min(first + batch, len(mean)))
-        images, present = (part.to(model.device) for part in seen(model, phases, phase, rows))
+        centre = torch.from_numpy(phases[phase, rows][:, None]).to(model.device)
         known = torch.from_numpy(np.ascontiguousarray(mean[rows])[:, None]).to(model.device)
         with torch.inference_mode():
             found.append(
-                doubt(model, images, present, noise, at=known, mask=mask[rows], amplitude=amplitude, probes=1,
-                      generator=generator, progress=progress)
+                _doubt(_mean_of_phase(model, phases, phase, rows, noise), centre, known, noise, share=model.local_means,
+                       mask=mask[rows], amplitude=amplitude, probes=1, generator=generator, progress=progress)
             )  # fmt: skip
         progress.advance(len(rows))
     names = ("std", "trace", "lag1", "residual_power", "spectrum")
@@ -175,8 +227,27 @@ def tapered(mask: npt.NDArray[np.bool_]) -> Float:
 
 def ring_power(first: npt.NDArray[Any], second: npt.NDArray[Any], window: Float) -> npt.NDArray[np.float64]:
     """Cross power of two stacks [batch, row, column] inside a window over ``RINGS``, [batch, ring]."""
-    power = (np.conj(np.fft.fft2(first * window)) * np.fft.fft2(second * window)).real
-    return np.stack([radial(one, RINGS) for one in power])
+    return np.stack([_ring_power(a * w, b * w) for a, b, w in zip(first, second, window, strict=True)])
+
+
+def _ring_power(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Cross power of two images over ``RINGS``; in place, for a large slice."""
+    power = np.fft.fft2(first)
+    np.conj(power, out=power)
+    power *= np.fft.fft2(second)
+    return _radial(power.real)
+
+
+def _radial(power: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Mean of a power spectrum in FFT order over each of ``RINGS``, some rows at a time: all at once take 0.5 GB."""
+    down, across = np.fft.fftfreq(power.shape[0])[:, None], np.fft.fftfreq(power.shape[1])[None, :]
+    total, count = np.zeros(len(RINGS) + 1), np.zeros(len(RINGS) + 1)
+    for first in range(0, len(power), LARGEST_WHOLE):
+        rows = slice(first, first + LARGEST_WHOLE)
+        ring = np.digitize(np.hypot(down[rows], across).ravel(), RINGS)
+        count += np.bincount(ring, minlength=len(count))
+        total += np.bincount(ring, power[rows].ravel(), minlength=len(total))
+    return np.asarray((total / np.maximum(count, 1))[1:-1])
 
 
 def spectrum_difference_db(measured: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> list[float | None]:

@@ -1,6 +1,6 @@
 """Classical filters to compare with, alone and between stabilisation and its exact inverse; BM3D where installed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -94,7 +94,7 @@ VOLUMETRIC = "bm4d+vst"
 KNOWN = (*FACTORS, VOLUMETRIC)
 
 
-def available(names: list[str]) -> list[str]:
+def available(names: Sequence[str]) -> list[str]:
     """Those of ``names`` that are known and whose package is installed."""
     known = [name for name in names if name in KNOWN]
     return [name for name in known if name not in NEEDS or find_spec(NEEDS[name]) is not None]

@@ -296,11 +296,14 @@ def summary(table: Table, against: str) -> list[dict[str, Any]]:
 
 
 def worse_slices(ours: Sequence[dict[str, Any]], inputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """How many slices came out worse than their noisy input, and the exact 95 % upper bound of that rate.
+    """How many slices, of how many patients, came out worse than their noisy input, and the exact 95 % upper bound.
 
     A slice that came out as no numbers is worse.
     """
     before = {(row["patient"], row["position"]): row["psnr_tissue"] for row in inputs}
     after = {(row["patient"], row["position"]): row["psnr_tissue"] for row in ours}
     worse = sum(not after[place] >= before[place] for place in after if place in before)
-    return {"slices": worse, "of": len(before), "upper_bound_95": metrics.rate_bound(worse, len(before))}
+    return {
+        "slices": worse, "of": len(before), "patients": len({patient for patient, _ in before}),
+        "upper_bound_95": metrics.rate_bound(worse, len(before)),
+    }  # fmt: skip

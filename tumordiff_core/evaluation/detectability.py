@@ -16,6 +16,7 @@ from scipy.optimize import curve_fit
 
 from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel, blend, denoise_phase, posterior_mean, seen
 from tumordiff_core.errors import InputError
+from tumordiff_core.evaluation import baselines
 from tumordiff_core.noise.add import magnitude
 from tumordiff_core.noise.correlation import lag1_of_spectrum
 from tumordiff_core.progress import Progress
@@ -366,6 +367,20 @@ def of_model(model: LoadedModel, strength: float = 1.0) -> Denoise:
                     mean = posterior_mean(model, images.to(model.device), present.to(model.device), noise)
                 out[phase, k] = blend(phases[phase, place], mean[0, 0].cpu().numpy(), strength)
         return out
+
+    return run
+
+
+def of_filter(name: str, *, channels: int = 1, spectrum: Array | None = None) -> Denoise:
+    """A classical filter as a method, each phase by itself, with the noise's true spectrum where it takes one."""
+
+    def run(phases: Float, noise: NoiseLevel, slices: Sequence[int]) -> Float:
+        return np.stack([filtered(phase, noise.sigma, slices) for phase in phases])
+
+    def filtered(volume: Float, sigma: float, slices: Sequence[int]) -> Float:
+        if name == baselines.VOLUMETRIC:
+            return baselines.run_volume(volume, sigma, channels=channels, spectrum=spectrum)[list(slices)]
+        return np.stack([baselines.run(name, volume[k], sigma, channels=channels, spectrum=spectrum) for k in slices])
 
     return run
 

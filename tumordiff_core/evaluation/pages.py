@@ -71,7 +71,8 @@ def _group(row: dict[str, Any]) -> tuple[str, str, float]:
 def _table(lines: Sequence[dict[str, Any]], against: str) -> str:
     head = [
         "method", "PSNR tissue dB", "95 %", "SSIM", "PSNR whole", "SSIM whole", "PSNR lesion", f"over {against} dB",
-        "better", "worse than input", "bias tissue, air %", "skin line px", "wider by %", "s", "grew by MB",
+        "better", "p (Wilcoxon, patients)", "worse than input, simulated noise", "bias tissue, air %", "skin line px",
+        "wider by %", "s", "grew by MB",
     ]  # fmt: skip
     out = ["<table><tr>" + "".join(f"<th>{html.escape(text)}</th>" for text in head) + "</tr>"]
     for line in lines:
@@ -82,13 +83,21 @@ def _table(lines: Sequence[dict[str, Any]], against: str) -> str:
             html.escape(line["method"]), _mean(line, "psnr_tissue", ".2f"),
             f"{psnr['low']:.2f} to {psnr['high']:.2f}" if psnr else "-",
             _mean(line, "ssim_tissue", ".3f"), _mean(line, "psnr_whole", ".2f"), _mean(line, "ssim_whole", ".3f"),
-            _mean(line, "psnr_lesion", ".2f"), gain, better, f"{worse['slices']} of {worse['of']}",
+            _mean(line, "psnr_lesion", ".2f"), gain, better,
+            "-" if pair is None or pair["p_value"] is None else f"{pair['p_value']:.2g}", _worse(worse),
             f"{_mean(line, 'bias_tissue', '+.2%')}, {_mean(line, 'bias_air', '+.2%')}".replace("%", ""),
             _mean(line, "skin_px", ".2f"), _mean(line, "skin_percent", "+.0f"),
             f"{line['seconds']:.2g}", f"{line['grew_mb']:.0f}",
         ]  # fmt: skip
         out.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     return "".join(out) + "</table>"
+
+
+def _worse(worse: dict[str, Any]) -> str:
+    """How many slices of whom, and what rate that still allows."""
+    people = f"{worse['patients']} patient{'' if worse['patients'] == 1 else 's'}"
+    bound = 100 * worse["upper_bound_95"]
+    return f"{worse['slices']} of {worse['of']} slices of {people}, 95 % upper bound {bound:.0f} %"
 
 
 def _mean(line: dict[str, Any], score: str, form: str) -> str:

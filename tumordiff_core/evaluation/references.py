@@ -144,13 +144,21 @@ def _around(tumour: metrics.Mask) -> metrics.Mask | None:
     return ndimage.binary_dilation(tumour, iterations=AROUND_LESION) if tumour.any() else None
 
 
-def of_file(path: Path) -> list[Reference]:
+def of_file(path: Path, *, patient: str = "") -> list[Reference]:
     """Slices of a noise-free volume in a file (NIfTI, NRRD, ``.npy`` [slice, row, column]): three in its middle.
 
+    ``patient`` is the name of the file if not given.
     Raises what reading raises, InputError("volume.not_finite"), InputError("evaluate.no_reference").
     """
-    volume = formats.read(path)
-    values = np.asarray(volume.values[0], dtype=np.float32)
+    return of_values(formats.read(path).values[0], patient or path.stem, path)
+
+
+def of_values(volume: npt.NDArray[Any], patient: str, path: Path) -> list[Reference]:
+    """Three slices in the middle of a volume [slice, row, column]; ``path`` is where it was read from.
+
+    Raises InputError("volume.not_finite"), InputError("evaluate.no_reference").
+    """
+    values = np.asarray(volume, dtype=np.float32)
     wrong = int((~np.isfinite(values)).sum())
     if wrong:
         raise InputError("volume.not_finite", path, count=wrong)
@@ -161,7 +169,7 @@ def of_file(path: Path) -> list[Reference]:
     depth = len(values)
     middle = sorted({depth // 3, depth // 2, 2 * depth // 3})
     scaled = values / max(float(values.max()), 1e-6)
-    found = [_of_volume(path.stem, scaled, k, name=k, rescale=False) for k in middle]
+    found = [_of_volume(patient, scaled, k, name=k, rescale=False) for k in middle]
     seen = [reference for reference in found if reference.mask.any()]
     if not seen:
         raise InputError("evaluate.no_reference", path, name=path.name, found="no tissue in its middle")
@@ -170,7 +178,7 @@ def of_file(path: Path) -> list[Reference]:
 
 def _of_volume(patient: str, values: npt.NDArray[Any], k: int, *, name: int, rescale: bool = True) -> Reference:
     first, last = max(k - REACH, 0), min(k + REACH, len(values) - 1)
-    stack = np.asarray(values[first : last + 1], dtype=np.float32)
+    stack = np.array(values[first : last + 1], dtype=np.float32)  # a copy, so that the volume can go
     if rescale:
         return _reference(patient, name, stack, k - first)
     return Reference(patient, name, stack, k - first, stack[k - first] > 0.1)

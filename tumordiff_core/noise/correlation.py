@@ -52,6 +52,16 @@ def lag1_of_spectrum(spectrum: Float) -> tuple[float, float]:
     return float(correlation[1, 0] / correlation[0, 0]), float(correlation[0, 1] / correlation[0, 0])
 
 
+def shared_area(lag: tuple[float, float]) -> float:
+    """How many pixels of noise count as one where its power is averaged: the sum of its squared correlation.
+
+    ``lag`` is the correlation of neighbouring rows and of neighbouring columns; it falls off as a Gaussian.
+    """
+    distance = np.arange(-16, 17) ** 2.0
+    down, across = (float(np.sum(np.clip(value, 0.0, 0.95) ** (2 * distance))) for value in lag)
+    return down * across
+
+
 def lag1(values: npt.NDArray[Any], mask: npt.NDArray[np.bool_] | None = None) -> tuple[float, float]:
     """Measured lag-1 correlation between neighbouring rows and neighbouring columns.
 

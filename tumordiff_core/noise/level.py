@@ -14,9 +14,10 @@ from scipy import stats
 
 from tumordiff_core.noise import cosines
 from tumordiff_core.noise.add import expected_magnitude
+from tumordiff_core.noise.correlation import shared_area
 from tumordiff_core.noise.cosines import BLOCK
 from tumordiff_core.noise.spectrum import Spectrum, of_air
-from tumordiff_core.noise.tissue import FEWEST_BLOCKS, MAD_TO_SIGMA, Tissue, tissue_noise
+from tumordiff_core.noise.tissue import FEWEST_BLOCKS, MAD_TO_SIGMA, NORMAL_95, Tissue, tissue_noise
 
 Float = npt.NDArray[np.float64]
 
@@ -32,6 +33,9 @@ DARKER = 0.85
 
 NEAR_RATIO, NEAR_SKEWNESS = 0.03, 0.08
 """How near the mean over the deviation, as a share, and the skewness of such air lie to those of pure noise."""
+
+CHOICE = 0.01
+"""Standard error of a level from air, as a share, by which blocks are taken for it."""
 
 SURE_SD = 4.0
 OVERRULED = 0.7
@@ -57,7 +61,7 @@ class Level:
     Parameters
     ----------
     sigma : standard deviation of each part of a channel
-    low, high : range between the quietest and the noisiest tenth of the slices
+    low, high : range between the quietest and the noisiest tenth of the slices, at least the 95 % interval by chance
     channels : receiver channels that fit the air, 1 where there is no clean air
     lag1 : correlation of neighbouring rows and columns of the noise before the magnitude was taken
     estimator : ``"air"``, ``"tissue"`` or ``"given"``
@@ -153,7 +157,10 @@ def _air(volume: Float) -> _Air | None:
     per_slice = [np.sqrt(np.mean(blocks[k][air[k]] ** 2) / (2 * channels)) for k in range(len(blocks)) if air[k].any()]
     low, high = np.percentile(per_slice, [10, 90])
     sigma = float(np.sqrt(np.mean(pixels**2) / (2 * channels)))
-    level = Level(sigma, float(low), float(high), channels, _underlying_lag1(pixels), "air")
+    lag1 = _underlying_lag1(pixels)
+    doubt = NORMAL_95 * float(np.hypot(np.sqrt(shared_area(lag1) / (channels * pixels.size)) / 2, CHOICE))
+    low, high = min(float(low), sigma * (1 - doubt)), max(float(high), sigma * (1 + doubt))
+    level = Level(sigma, low, high, channels, lag1, "air")
     shaped = _shaped(pixels)
     return _Air(level, air, shaped) if shaped < NO_AIR else None
 

@@ -37,7 +37,9 @@ KEPT_END = float(special.ndtri((1 + KEPT_SHARE) / 2))
 KEPT_MEAN = 1 - 2 * KEPT_END * np.exp(-(KEPT_END**2) / 2) / np.sqrt(2 * np.pi) / KEPT_SHARE
 """Mean of the lowest nine tenths of squared standard normal values."""
 
-MAD_TO_SIGMA = 0.6745
+MAD_TO_SIGMA, NORMAL_95 = 0.6745, 1.96
+PARTS = 6
+"""Of the flattest blocks, each left out once to see how far chance moves the level."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Tissue:
     Parameters
     ----------
     sigma : standard deviation of each part of a channel
-    low, high : range between the quietest and the noisiest tenth of the slices
+    low, high : range between the quietest and the noisiest tenth of the slices, at least the 95 % interval by chance
     lag1 : correlation of neighbouring rows and of neighbouring columns
     blocks : how many overlapping blocks lay well above the noise
     spectrum : where zero-filled noise fits best
@@ -87,10 +89,12 @@ def tissue_noise(volume: npt.NDArray[Any], *, channels: int = 1) -> Tissue:
         fit = cosines.fitted(_mean_power(found[flat]), NOISE)
         factor = float(np.clip(np.sqrt(fit.variance), 1 / LARGEST_STEP, LARGEST_STEP))
         low, high = _spread(found[flat], of_slice[flat], fit)
+        doubt = NORMAL_95 * _standard_error(found[np.sort(flat)])
         sigma *= factor
         if abs(factor - 1) < SETTLED:
             break
     spectrum = None if fit.cuts is None else zero_filled(fit.cuts)
+    low, high = min(low, max(1 - doubt, 0.0)), max(high, 1 + doubt)
     return Tissue(sigma, sigma * low, sigma * high, fit.lag1, int(np.count_nonzero(bright)), spectrum)
 
 
@@ -129,3 +133,13 @@ def _spread(found: Float, of_slice: npt.NDArray[np.intp], fit: cosines.Fit) -> t
         return 1.0, 1.0
     low, high = np.percentile(levels, [10, 90])
     return min(float(low), 1.0), max(float(high), 1.0)
+
+
+def _standard_error(found: Float) -> float:
+    """Of the level over itself, by a jackknife over runs of neighbouring blocks; 0 for too few of them."""
+    if len(found) < 2 * PARTS:
+        return 0.0
+    parts = np.array_split(np.arange(len(found)), PARTS)
+    powers = [_mean_power(np.delete(found, part, axis=0)) for part in parts]
+    levels = np.sqrt([cosines.fitted(power, NOISE).variance for power in powers])
+    return float(np.sqrt((PARTS - 1) * np.var(levels)) / np.mean(levels))

@@ -482,7 +482,7 @@ def _record(
     noise = {
         "sigma": [level.sigma for level in levels], "low": [level.low for level in levels],
         "high": [level.high for level in levels], "channels": levels[0].channels, "lag1": list(levels[0].lag1),
-        "estimator": levels[0].estimator,
+        "estimator": levels[0].estimator, **_repeat(volume),
     }  # fmt: skip
     return result_folder.Record(
         kind="denoised", provenance="synthetic" if volume.provenance == "synthetic" else "derived",
@@ -495,6 +495,14 @@ def _record(
         versions={**versions(), "number_format": number_format},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
+
+
+def _repeat(volume: "Volume") -> dict[str, Any]:
+    """What the last two phases say of the noise, an upper bound beside the level used; nothing where they cannot."""
+    from tumordiff_core.noise import phases
+
+    found = phases.estimate(volume.values)
+    return {} if found is None else {"repeat": dict(vars(found))}
 
 
 def remarks(record: "Record") -> list[dict[str, Any]]:

@@ -13,6 +13,9 @@ from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.plugins.specs import Task
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tumordiff_core.engine.denoise import LoadedModel
     from tumordiff_core.evaluation.denoise import Method
     from tumordiff_core.evaluation.references import Reference
     from tumordiff_core.jobs.worker import Job
@@ -33,7 +36,9 @@ class EvaluateParams(BaseModel):
     """What the evaluation asks for."""
 
     what: Literal["denoise", "forecast"] = Field("denoise", title="What")
-    references: str = Field("", title="References", description="A pack of slices, a cohort with truth or a volume.")
+    references: str = Field(
+        "", title="References", description="A pack of slices, a cohort with truth, a volume or a folder of volumes."
+    )
     sets: list[Set] = Field(default_factory=lambda: list[Set](["pack"]), min_length=1, title="Sets")
     models: list[str] = Field(default_factory=list, title="Models", description="Names; empty: all that are installed.")
     baselines: list[Baseline] = Field(default_factory=lambda: list(CLASSICAL), title="Baselines")
@@ -182,7 +187,7 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
     """The studies that were asked for, model by model: figures by study and model, and sections of the report."""
     from tumordiff_core.engine import weights
     from tumordiff_core.engine.local_means import share_of
-    from tumordiff_core.evaluation import calibration, charts, denoise, detectability, pages, references
+    from tumordiff_core.evaluation import calibration, charts, detectability, pages, references
 
     asked = [study for study in dict.fromkeys(params.studies) if study != "none"]
     found: dict[str, Any] = {}
@@ -210,22 +215,7 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
         drawn = charts.lines(curves, "share that the interval should hold", "share of patches it holds")
         sections.append(pages.section("Is its doubt right?", note, rows, drawn))
     if "detectability" in asked:
-        breasts = detectability.anatomies()
-        methods = {
-            name if strength == 1 else f"{name} at {strength:g}": detectability.of_model(model, strength)
-            for name, model in visits.items()
-            for strength in params.strengths
-        }
-        kinds = [denoise.KINDS[name] for name in dict.fromkeys(params.kinds)]
-        found["detectability"] = [
-            {"model": name, "noise": kind.name, "level": level, **figures}
-            for kind in kinds
-            for level in params.levels
-            for name, figures in detectability.study(
-                breasts, methods, level, spectrum=kind.spectrum(*breasts[0].tissue.shape[1:]), channels=kind.channels,
-                seed=params.seed, progress=job.progress,
-            ).items()
-        ]  # fmt: skip
+        found["detectability"] = _small_lesions(params, visits, job.progress)
         note = "Lesions of 3 to 8 mm put into phantoms before the noise; intervals over lesions, which are not people."
         sections.append(pages.section("Could a small lesion have gone?", note, found["detectability"]))
     if "spheres" in asked:
@@ -239,6 +229,31 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
         )
         sections.append(pages.section("Does tumor volume move?", note, found["spheres"]))
     return found, sections
+
+
+def _small_lesions(
+    params: EvaluateParams, models: "Mapping[str, LoadedModel]", progress: "Progress"
+) -> list[dict[str, Any]]:
+    """What models at every strength and filters leave of inserted lesions: a row for each noise, level and method."""
+    from tumordiff_core.evaluation import baselines, denoise, detectability
+
+    breasts = detectability.anatomies()
+    ours = {
+        name if strength == 1 else f"{name} at {strength:g}": detectability.of_model(model, strength)
+        for name, model in models.items()
+        for strength in params.strengths
+    }
+    filters = [name for name in baselines.available(params.baselines) if name != "identity"]
+    rows = []
+    for kind in (denoise.KINDS[name] for name in dict.fromkeys(params.kinds)):
+        spectrum, channels = kind.spectrum(*breasts[0].tissue.shape[1:]), kind.channels
+        theirs = {name: detectability.of_filter(name, channels=channels, spectrum=spectrum) for name in filters}
+        for level in params.levels:
+            study = detectability.study(
+                breasts, ours | theirs, level, spectrum=spectrum, channels=channels, seed=params.seed, progress=progress
+            )
+            rows += [{"model": name, "noise": kind.name, "level": level, **figures} for name, figures in study.items()]
+    return rows
 
 
 def _repeat(params: EvaluateParams, job: "Job") -> None:
@@ -285,9 +300,9 @@ def _repeat(params: EvaluateParams, job: "Job") -> None:
 
 
 def _references(params: EvaluateParams, progress: "Progress") -> "tuple[dict[str, list[Reference]], str]":
-    """References by set, and where they come from; a single volume is a set of its own, phantoms alone take no data."""
+    """References by set, and where they come from; volumes are a set of their own, phantoms alone take no data."""
     from tumordiff_core.errors import InputError
-    from tumordiff_core.evaluation import references
+    from tumordiff_core.evaluation import own_folder, references
     from tumordiff_core.training import datasets
 
     if set(params.sets) == {"phantom"} and not params.references:
@@ -297,6 +312,19 @@ def _references(params: EvaluateParams, progress: "Progress") -> "tuple[dict[str
         if "sets" in params.model_fields_set:
             progress.warn("evaluate.sets_unused", f"{data.name} is one volume: its own slices are judged, not sets.")
         return {data.stem: references.of_file(data)}, data.name
+    if params.references and data.is_dir() and own_folder.is_own(data):
+        if "sets" in params.model_fields_set:
+            progress.warn(
+                "evaluate.sets_unused", f"{data.name} is a folder of volumes: their own slices are judged, not sets."
+            )
+        slices = own_folder.of_folder(data, progress=progress)
+        count = len({reference.patient for reference in slices})
+        if count > 1:
+            progress.warn(
+                "evaluate.volumes_as_patients",
+                f"Each of the {count} volumes of {data.name} counts as a patient, even where two show the same person.",
+            )
+        return {data.name or "folder": slices}, data.name
     stacks = datasets.read_data(data)
     found = {name: references.of_set(name, stacks) for name in params.sets}
     if not any(found.values()):

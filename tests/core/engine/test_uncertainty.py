@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.core.engine.test_networks import loaded
+from tests.core.engine.test_networks import SMALL, loaded, stirred
 from tumordiff_core.engine import context, denoise, explain, local_means, uncertainty
+from tumordiff_core.engine.networks import EdmUNet
 from tumordiff_core.noise import spectrum
 from tumordiff_core.progress import Progress
 
@@ -173,3 +174,114 @@ def test_a_ring_without_prediction_says_nothing():
     assert uncertainty.spectrum_difference_db(np.array([1.0, 2.0]), np.array([0.0, 1.0]))[0] is None
     assert uncertainty.worst_difference_db([None] * 10) is None
     assert uncertainty.worst_difference_db([9.0, 9.0, 0.5, -0.8, *[0.1] * 5, 9.0]) == -0.8
+
+
+class Recording(EdmUNet):
+    """Remembers the longest side that it was ever shown."""
+
+    longest = 0
+
+    def forward(self, x, condition):
+        self.longest = max(self.longest, *x.shape[-2:])
+        return super().forward(x, condition)
+
+
+@pytest.fixture
+def large():
+    """Slices of a phase that is no whole number of tiles wide, and a network that remembers what it was shown."""
+    phases = np.abs(np.random.default_rng(3).normal(0.3, 0.1, (1, 2, 600, 456))).astype(np.float32)
+    return phases, replace(loaded(network=stirred(Recording(SMALL))), local_means=0.7)
+
+
+def in_small_tiles(monkeypatch):
+    """Tiles of 128 with a halo of 128 for all that is wider than 256."""
+    for name, value in (("TILE", 128), ("HALO", 128), ("LARGEST_WHOLE", 256)):
+        monkeypatch.setattr(denoise, name, value)
+    return 128 + 2 * 128
+
+
+def whole_and_in_tiles(monkeypatch, model, run):
+    """What ``run`` gives for whole slices and tile by tile, where the network never sees more than a tile."""
+    whole = run()
+    assert model.network.longest == 600
+    longest, model.network.longest = in_small_tiles(monkeypatch), 0
+    tiled = run()
+    assert 0 < model.network.longest <= longest
+    return whole, tiled
+
+
+def test_the_doubt_of_a_large_slice_is_asked_tile_by_tile_and_is_that_of_the_whole(monkeypatch, large):
+    phases, model = large
+    noise = denoise.NoiseLevel(SIGMA)
+    mean = denoise.denoise_phase(model, phases, 0, noise, progress=Progress())
+
+    def run():
+        found = uncertainty.phase_doubt(
+            model, phases, 0, mean, noise, mask=np.ones(phases.shape[1:], bool), batch=1,
+            generator=torch.Generator().manual_seed(0), progress=Progress(),
+        )  # fmt: skip
+        return vars(found)
+
+    whole, tiled = whole_and_in_tiles(monkeypatch, model, run)
+    assert np.abs(whole["std"] - tiled["std"]).max() < 0.02 * SIGMA
+    for name in ("trace", "lag1", "residual_power", "spectrum"):
+        assert tiled[name] == pytest.approx(whole[name], rel=1e-3, abs=1e-4), name
+
+
+def test_a_large_slice_by_itself_and_its_patches_are_asked_tile_by_tile(monkeypatch, large):
+    phases, model = large
+    images, present = (torch.from_numpy(part) for part in context.gather(phases, 0, np.array([1])))
+    noise = denoise.NoiseLevel(SIGMA)
+
+    def run():
+        with torch.inference_mode():
+            found = uncertainty.doubt(
+                model, images, present, noise, probes=1, generator=torch.Generator().manual_seed(0), progress=Progress()
+            )
+            return found.std, uncertainty.patch_std(model, images, present, noise)[0]
+
+    for whole, tiled in zip(*whole_and_in_tiles(monkeypatch, model, run), strict=True):
+        assert np.abs(whole - tiled).max() < 0.02 * SIGMA
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 455), (300, 200), (599, 130)])
+def test_a_pixel_of_a_large_slice_is_explained_from_what_the_network_sees_of_it(monkeypatch, large, row, column):
+    phases, model = large
+    images, present = (torch.from_numpy(part) for part in context.gather(phases, 0, np.array([1])))
+
+    def run():
+        return explain.pixel(model, images, present, denoise.NoiseLevel(SIGMA), row, column, features=True)
+
+    (said, maps), (tiled, tiled_maps) = whole_and_in_tiles(monkeypatch, model, run)
+    assert (tiled["row"], tiled["column"]) == (row, column)
+    assert tiled["total"] == pytest.approx(said["total"], rel=1e-4)
+    assert tiled["share"] == pytest.approx(said["share"], rel=1e-3, abs=1e-6)
+    for name, values in maps.items():
+        assert values.shape == tiled_maps[name].shape
+        assert np.abs(values - tiled_maps[name]).max() < 1e-4 * np.abs(values).max(), name
+
+
+@pytest.mark.parametrize("family", ["edm-unet", "paper-unet"])
+def test_the_chain_of_a_large_slice_goes_tile_by_tile_and_keeps_so_many_steps_as_there_is_room_for(
+    monkeypatch, large, family
+):
+    phases, model = large
+    model = model if family == "edm-unet" else loaded(family)
+    images, present = (torch.from_numpy(part) for part in context.gather(phases, 0, np.array([1])))
+    noise = denoise.NoiseLevel(SIGMA)
+
+    def run():
+        return explain.chain(model, images, present, noise, steps=4)
+
+    if family == "edm-unet":
+        whole, tiled = whole_and_in_tiles(monkeypatch, model, run)
+    else:
+        whole = run()
+        in_small_tiles(monkeypatch)
+        tiled = run()
+    assert np.abs(whole.images - tiled.images).max() < 0.02 * SIGMA
+    assert tiled.change == pytest.approx(whole.change, rel=1e-3)
+    for room, steps in ((3 * 600 * 456, 3), (1, 2)):
+        monkeypatch.setattr(explain, "CHAIN_PIXELS", room)
+        fewer = run()
+        assert len(fewer.images) == len(fewer.noisy) == len(fewer.sigma) == len(fewer.alpha_bar) == steps

@@ -6,7 +6,7 @@ import torch
 
 from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel
 from tumordiff_core.errors import InputError
-from tumordiff_core.evaluation import detectability
+from tumordiff_core.evaluation import baselines, detectability
 from tumordiff_core.evaluation.detectability import Anatomy, Site
 from tumordiff_core.noise.add import coloured
 from tumordiff_core.noise.correlation import gaussian_spectrum
@@ -107,6 +107,13 @@ def test_doing_nothing_to_the_sphere_gives_the_guides_figures(snr: float, bias: 
     assert found.bias_percent == pytest.approx(bias, abs=1.0)
     assert found.dice == pytest.approx(dice, abs=0.01)
     assert found.false_far == pytest.approx(0, abs=0.1)
+
+
+def test_a_filter_cleans_every_phase_by_itself_with_the_noise_it_is_told():
+    phases = np.random.default_rng(1).uniform(0.2, 1, (2, 3, 16, 16)).astype(np.float32)
+    found = detectability.of_filter("gaussian+vst", channels=2)(phases, NoiseLevel(0.1), [2, 0])
+    assert found.shape == (2, 2, 16, 16)
+    assert np.array_equal(found[1, 0], baselines.run("gaussian+vst", phases[1, 2], 0.1, channels=2))
 
 
 def test_half_the_strength_is_half_of_the_model_and_half_of_what_arrived():

@@ -131,3 +131,18 @@ def test_a_picture_of_tissue_alone_is_no_air_of_many_channels_at_any_signal(rati
         tissue = np.broadcast_to(0.4 * (1 + bumps * np.sin(x / 6) * np.cos(y / 8)), (3, 128, 128))
         found = level.estimate(magnitude(tissue, 0.4 / ratio, rng))
         assert found.channels == 1, (ratio, bumps)
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.5])
+@pytest.mark.parametrize(("made", "estimator"), [(phantom, "air"), (dark_anatomy, "tissue")])
+def test_one_slice_alone_says_how_far_chance_moves_its_level(made, estimator, lag):
+    image = made()[:1]
+    spectrum = correlation.gaussian_spectrum(*image.shape[1:], lag) if lag else None
+    held, told = 0, set()
+    for seed in range(20):
+        found = level.estimate(magnitude(image, 0.05, np.random.default_rng(seed), 1, spectrum))
+        told.add(found.estimator)
+        assert 0.8 * found.sigma < found.low < found.sigma < found.high < 1.2 * found.sigma
+        held += found.low <= 0.05 <= found.high
+    assert held >= 15
+    assert estimator in told

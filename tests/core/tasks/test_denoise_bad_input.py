@@ -86,9 +86,10 @@ def test_one_voxel_ends_with_a_sentence_and_not_with_a_mistake(models, tmp_path)
     assert "our mistake" not in str(jobs.failure(folder)).lower()
 
 
-def test_a_level_of_zero_returns_the_input_bit_for_bit(models, tmp_path):
+@pytest.mark.parametrize("strength", [1.0, 0.3])
+def test_a_level_of_zero_returns_the_input_bit_for_bit(models, tmp_path, strength):
     values = tissue()
-    folder = denoised(values, tmp_path, sigma=0)
+    folder = denoised(values, tmp_path, sigma=0, strength=strength)
     assert np.array_equal(open_result(folder / "result").array("mean")[0], values)
 
 
@@ -137,6 +138,18 @@ def test_one_phase_alone_has_alarms_but_no_tumour_volume(models, tmp_path):
     codes = {one["code"] for one in record.findings}
     assert "export.no_tumour_volume" in codes and "ftv_before_cc" not in record.figures
     assert len(record.figures["gate"]["residual_peak_z"]) == 1
+
+
+def test_three_phases_say_what_they_repeat_beside_the_level_used_and_one_does_not(models, tmp_path):
+    rng = np.random.default_rng(3)
+    still = np.stack([tissue(noise=0) + 10 + rng.normal(0, 3, (3, 48, 48)) for _ in range(3)])
+    quick = {"alarms": False, "explanation": False}
+    noise = open_result(denoised(still, tmp_path, **quick) / "result").record.noise
+    repeat = noise["repeat"]
+    assert 2.7 < repeat["low"] < repeat["sigma"] < repeat["high"] < 3.3
+    assert repeat["voxels"] > 400
+    alone = open_result(denoised(still[0], tmp_path, **quick) / "result").record.noise
+    assert "repeat" not in alone and alone["sigma"][0] == noise["sigma"][0]
 
 
 def test_without_a_recorded_box_or_a_lesion_that_is_said(models, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from pathlib import Path
 from typing import get_args
 
@@ -9,18 +10,24 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydantic import ValidationError
+from pydicom.dataset import Dataset
 
 from tests.core.training.test_datasets import pack
-from tests.generators import tiny_model
+from tests.generators import dicom_base, tiny_model
 from tumordiff_core import model_cards, paths
 from tumordiff_core.cli.console import ConsoleProgress
-from tumordiff_core.evaluation import baselines, references
+from tumordiff_core.errors import InputError, UnsupportedError
+from tumordiff_core.evaluation import baselines, detectability, own_folder, references
 from tumordiff_core.evaluation import denoise as protocol
 from tumordiff_core.evaluation import references as protocol_references
+from tumordiff_core.imaging import formats
+from tumordiff_core.imaging.geometry import Geometry
+from tumordiff_core.imaging.volume import Volume
 from tumordiff_core.jobs import events, worker
 from tumordiff_core.jobs import folder as jobs
 from tumordiff_core.progress import Progress
 from tumordiff_core.result_folder import open_result
+from tumordiff_core.simulation import cohort
 from tumordiff_core.tasks import evaluate
 from tumordiff_core.tasks.evaluate import EvaluateParams, card_figures
 
@@ -38,6 +45,26 @@ def evaluated(home: Path, tmp_path: Path) -> Path:
     return folder / "result"
 
 
+def test_small_lesions_are_looked_for_after_filters_too(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = detectability.study
+    plan = cohort.Plan(shape=(24, 96, 96), visits=1, seed=1)
+    breasts = detectability.anatomies(plan, patients=1)
+    monkeypatch.setattr(detectability, "anatomies", lambda: breasts)
+    monkeypatch.setattr(detectability, "study", lambda *given, **told: study(*given, wanted=4, **told))
+    tiny_model.make(paths.models())
+    params = {
+        "references": str(pack(tmp_path / "pack.npz", patients=("A", "B", "C"), side=96)), "models": ["tiny"],
+        "studies": ["detectability"], "levels": [0.1], "baselines": ["identity", "gaussian+vst"], "against": "identity",
+    }  # fmt: skip
+    folder = jobs.new_job("evaluate", params)
+    assert worker.main(folder) == 0, jobs.failure(folder)
+    rows = open_result(folder / "result").record.figures["studies"]["detectability"]
+    assert [row["model"] for row in rows] == ["tiny", "gaussian+vst"]
+    assert rows[1]["invented"] < rows[1]["invented_noisy"]
+
+
 def test_every_set_kind_and_method_has_its_rows_and_its_place_on_the_page(evaluated: Path) -> None:
     with (evaluated / "tables" / "slices.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -49,6 +76,7 @@ def test_every_set_kind_and_method_has_its_rows_and_its_place_on_the_page(evalua
     page = (evaluated / "report.html").read_text("utf-8")
     assert "coarser: lag 0.5 noise" in page
     assert "Research use only" in page
+    assert "0 of 2 slices of 1 patient, 95 % upper bound 78 %" in page
     assert "Spectrum of the residual in tissue" in page
     assert "tiny with neighbours over gaussian+vst, dB, patient by patient" in page
     every = json.loads((evaluated / "tables" / "slices.json").read_text("utf-8"))["rows"]
@@ -173,3 +201,76 @@ def test_a_volume_of_ones_own_is_evaluated(home: Path, tmp_path: Path) -> None:
     folder = jobs.new_job("evaluate", params)
     assert worker.main(folder) == 0, jobs.failure(folder)
     assert {line["set"] for line in open_result(folder / "result").record.figures["summary"]} == {"mine"}
+
+
+def disc(side: int = 48) -> np.ndarray:
+    y, x = np.indices((side, side))
+    image = np.where((y - side / 2) ** 2 + (x - side / 2) ** 2 < side**2 / 8, 0.6 + 0.2 * np.sin(x / 5), 0)
+    return np.repeat(image[None], 7, axis=0).astype(np.float32)
+
+
+def warnings_of(folder: Path) -> list[str]:
+    return [event["sentence"] for event in events.read_all(folder) if event["kind"] == "warning"]
+
+
+def judged(folder: Path) -> dict[str, int]:
+    """Slices of each patient that were judged after the identity."""
+    with (folder / "result" / "tables" / "slices.csv").open(encoding="utf-8") as file:
+        return Counter(row["patient"] for row in csv.DictReader(file) if row["method"] == "identity")
+
+
+def test_every_volume_of_a_folder_is_a_patient(home: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    (mine / "below").mkdir(parents=True)
+    np.save(mine / "scan.npy", disc())
+    np.save(mine / "below" / "scan.npy", disc(40))
+    volume = Volume(disc()[None], Geometry(shape=(7, 48, 48), spacing_mm=(2.0, 1.0, 1.0)))
+    formats.write(volume, mine / "scan.nii.gz")
+    (mine / "notes.txt").write_text("no volume", "utf-8")
+    for name in ("flat.npy", "flatter.npy"):
+        np.save(mine / name, np.ones((4, 4), dtype=np.float32))
+    folder, exit_code = run(home, references=str(mine), sets=["native"])
+    assert exit_code == 0, jobs.failure(folder)
+    assert judged(folder) == {"below/scan": 3, "scan": 3, "scan 2": 3}
+    told = warnings_of(folder)
+    assert told[0] == "mine is a folder of volumes: their own slices are judged, not sets."
+    assert told[1].startswith("flat.npy and 1 alike, left out: ")
+    assert told[-1] == "Each of the 3 volumes of mine counts as a patient, even where two show the same person."
+    assert {line["set"] for line in open_result(folder / "result").record.figures["summary"]} == {"mine"}
+
+
+def test_a_dicom_series_in_a_folder_is_a_patient_by_its_first_phase(home: Path, tmp_path: Path) -> None:
+    dicom_base.series(tmp_path / "mine" / "dynamic", phases=2, slices=6)
+    (tmp_path / "mine" / "README").write_text("no image", "utf-8")
+    folder, exit_code = run(home, references=str(tmp_path / "mine"))
+    assert exit_code == 0, jobs.failure(folder)
+    assert judged(folder) == {"dynamic": 3}
+    assert warnings_of(folder) == []
+    found = own_folder.of_folder(tmp_path / "mine")
+    first = np.stack([dicom_base.slice_values(0, k) for k in range(6)]).astype(np.float32)
+    assert any(np.allclose(found[1].image, image / first.max()) for image in first)
+    assert "MADE" not in str([reference.patient for reference in found])
+
+
+def test_a_folder_without_a_volume_to_judge_on_is_one_sentence(home: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    folder, exit_code = run(home, references=str(empty))
+    assert (exit_code, events.read_all(folder)[-1]["code"]) == (1, "evaluate.no_reference")
+    assert "empty holds no volume" in str(jobs.failure(folder))
+    (empty / "notes.txt").write_text("no volume", "utf-8")
+    with pytest.raises(InputError, match="empty holds no volume"):
+        own_folder.of_folder(empty)
+    (empty / "cut.nii.gz").write_bytes(b"cut")
+    with pytest.raises(InputError, match=r"cut\.nii\.gz"):
+        own_folder.of_folder(empty)
+
+
+def test_a_derived_map_in_a_folder_is_no_reference(tmp_path: Path) -> None:
+    def derive(data: Dataset, phase: int, number: int) -> None:
+        data.ImageType = ["DERIVED", "SECONDARY", "OTHER", "SER"]
+
+    dicom_base.series(tmp_path / "map", phases=1, slices=4, change=derive)
+    with pytest.raises(UnsupportedError) as refused:
+        own_folder.of_folder(tmp_path)
+    assert refused.value.code == "denoise.not_acquired"
