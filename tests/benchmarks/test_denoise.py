@@ -71,7 +71,8 @@ def test_a_series_is_denoised_many_times_faster_than_bm4d():
         ratios[mirrors] = peer / mine
         print(f"\n{shipped.name}, mean over {mirrors}: 60 slices of 256x256 in {mine:.1f} s: ", end="")
         print(f"{ratios[mirrors]:.0f}x faster than BM4D+VST")
-    assert ratios[1] >= 25
+    # The figures of series are those of one evaluation and of two mirror images; four are shown beside them.
+    assert min(ratios[1], ratios[2]) >= 25
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="There is no CUDA GPU here.")

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from tests.generators import dicom_base, tiny_model
-from tumordiff_core import explanations, files, paths
+from tumordiff_core import explanations, files, model_cards, paths
 from tumordiff_core.errors import InputError, UnsupportedError
+from tumordiff_core.evaluation import references
 from tumordiff_core.jobs import events, worker
 from tumordiff_core.jobs import folder as jobs
+from tumordiff_core.noise.add import magnitude
 from tumordiff_core.progress import Progress
 from tumordiff_core.result_folder import open_result
 from tumordiff_core.tasks.export import ExportParams, write_result
@@ -131,6 +133,20 @@ def test_a_slice_of_4096_by_4096_is_denoised_in_two_gigabytes(models):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) < 2048
+
+
+def test_what_was_denoised_already_is_hardly_changed_and_no_worse(home, tmp_path):
+    breast = references.phantoms(patients=1)[2]
+    noisy = 200 * magnitude(breast.stack, 0.08, np.random.default_rng(0))
+    model = {"model": model_cards.DEFAULT}
+    once = open_result(denoised(noisy, tmp_path, **model) / "result").array("mean")[0]
+    twice = open_result(denoised(once, tmp_path, **model) / "result").array("mean")[0]
+
+    def apart(one: Any, other: Any) -> float:
+        return float(np.sqrt(np.mean((one - other)[breast.centre][breast.mask] ** 2)))
+
+    assert apart(once, noisy) > 5 * apart(twice, once)
+    assert apart(twice, 200 * breast.stack) < 1.02 * apart(once, 200 * breast.stack)
 
 
 def test_one_phase_alone_has_alarms_but_no_tumour_volume(models, tmp_path):

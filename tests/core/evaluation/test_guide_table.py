@@ -1,0 +1,42 @@
+"""Classical filters on the test patients give the figures that were measured before (real slices, where at hand)."""
+
+import numpy as np
+import pytest
+
+from tests.conftest import SHARED
+from tumordiff_core.evaluation import baselines, denoise, metrics, references
+from tumordiff_core.training import datasets
+
+LEVELS = (0.05, 0.10, 0.15)
+
+MEASURED_DB = {
+    "identity": (26.15, 20.29, 16.64),
+    "gaussian": (28.68, 24.21, 20.34),
+    "wavelet": (27.16, 22.85, 19.66),
+    "tv": (29.74, 24.63, 20.55),
+    "nlm": (29.88, 24.88, 20.71),
+}
+"""Tissue PSNR, mean over 24 slices of 12 patients, Rician noise with the seeds of the protocol, strength 1."""
+
+
+@pytest.fixture(scope="module")
+def slices():
+    pack = SHARED / "ispy1_slices.npz"
+    if not pack.is_file():
+        pytest.skip(f"{pack.name} is not beside the checkout, so filters cannot be tried on real slices.")
+    return references.of_pack(datasets.read_pack([pack]))
+
+
+@pytest.mark.parametrize("name", MEASURED_DB)
+def test_a_filter_reaches_what_was_measured_within_a_twentieth_of_a_decibel(slices, name):
+    if not baselines.available([name]):
+        pytest.skip(f"the package of {name} is not installed")
+    found = []
+    for level in LEVELS:
+        scores = []
+        for index, reference in enumerate(slices):
+            case = denoise.noisy_case(reference, denoise.KINDS["rician"], level, index)
+            image = baselines.run(name, case.image, level)
+            scores.append(metrics.scores(image, reference.image, reference.mask).psnr_tissue)
+        found.append(float(np.mean(scores)))
+    assert found == pytest.approx(MEASURED_DB[name], abs=0.05)
