@@ -15,6 +15,7 @@ from tumordiff_core.progress import Progress
 
 PLAIN_LINE_EVERY_S = 10.0
 MOST_COLUMNS = 8
+MOST_LISTED = 12
 
 
 class ConsoleProgress(Progress):
@@ -102,9 +103,16 @@ def print_record(record: Mapping[str, Any], *, indent: str = "") -> None:
             print(f"{indent}{word}:")
             _print_rows(value)
         elif isinstance(value, list | tuple):
-            print(f"{indent}{word}: {', '.join(as_text(part) for part in value) or '-'}")
+            print(f"{indent}{word}: {_listed(value)}")
         else:
             print(f"{indent}{word}: {as_text(value)}")
+
+
+def _listed(values: Sequence[Any]) -> str:
+    """Values in a line; the first, the last and a count where they are too many to read. JSON has them all."""
+    if len(values) <= MOST_LISTED:
+        return ", ".join(as_text(one) for one in values) or "-"
+    return f"{as_text(values[0])} ... {as_text(values[-1])} ({len(values)} in all)"
 
 
 def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:

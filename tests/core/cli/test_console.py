@@ -19,6 +19,13 @@ def test_a_record_is_lines_and_a_list_of_records_a_table(capsys: pytest.CaptureF
     ]  # fmt: skip
 
 
+def test_a_list_too_long_to_read_is_its_ends_and_a_count(capsys: pytest.CaptureFixture[str]):
+    console.print_record({"out": [f"{n}.dcm" for n in range(1, 181)], "few": list(range(12))})
+    assert capsys.readouterr().out.splitlines() == [
+        "out: 1.dcm ... 180.dcm (180 in all)", "few: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11",
+    ]  # fmt: skip
+
+
 def test_a_table_with_many_columns_is_turned_on_its_side(capsys: pytest.CaptureFixture[str]):
     rows = [{"visit": f"T{n}", **{f"figure_{k}": n * k for k in range(9)}} for n in (1, 2)]
     console.print_record({"visits": rows})
