@@ -363,12 +363,6 @@ def seen(model: LoadedModel, phases: Float, phase: int, rows: npt.NDArray[Any]) 
     return torch.from_numpy(images), torch.from_numpy(shown)
 
 
-def tiled(run: Callable[[Tensor], Tensor], images: Tensor, tile: int) -> Tensor:
-    """Run on tiles with a halo as wide as the network sees, keeping only their cores; origins on multiples of 128."""
-    out = torch.empty_like(images[:, :1])
-    return by_tiles(lambda window: run(images[..., *window]), out, images.shape[-2:], tile)
-
-
 def fits_whole(shape: Sequence[int], tile: int = TILE) -> bool:
     """Whether a slice [.., row, column] is given to the network as it is, and not tile by tile."""
     return max(shape[-2:]) <= LARGEST_WHOLE and tile >= TILE
@@ -385,7 +379,7 @@ def in_pieces(run: Callable[[Window], Tensor], like: Tensor, tile: int | None = 
 def by_tiles(
     run: Callable[[Window], Tensor], out: Tensor, shape: Sequence[int], tile: int, *, scale: int = 1
 ) -> Tensor:  # fmt: skip
-    """Fill ``out`` with the cores of what ``run`` gives for each tile with its halo.
+    """Fill ``out`` with the cores of what ``run`` gives for each tile with a halo as wide as the network sees.
 
     Parameters
     ----------

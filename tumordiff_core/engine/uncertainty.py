@@ -17,7 +17,6 @@ from torch import Tensor
 
 from tumordiff_core.engine import local_means
 from tumordiff_core.engine.denoise import (
-    LARGEST_WHOLE,
     LoadedModel,
     NoiseLevel,
     Window,
@@ -27,6 +26,7 @@ from tumordiff_core.engine.denoise import (
     seen,
 )
 from tumordiff_core.noise.correlation import gaussian_spectrum
+from tumordiff_core.noise.spectrum import radial
 from tumordiff_core.progress import Progress
 
 Float = npt.NDArray[np.float32]
@@ -235,19 +235,7 @@ def _ring_power(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArra
     power = np.fft.fft2(first)
     np.conj(power, out=power)
     power *= np.fft.fft2(second)
-    return _radial(power.real)
-
-
-def _radial(power: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Mean of a power spectrum in FFT order over each of ``RINGS``, some rows at a time: all at once take 0.5 GB."""
-    down, across = np.fft.fftfreq(power.shape[0])[:, None], np.fft.fftfreq(power.shape[1])[None, :]
-    total, count = np.zeros(len(RINGS) + 1), np.zeros(len(RINGS) + 1)
-    for first in range(0, len(power), LARGEST_WHOLE):
-        rows = slice(first, first + LARGEST_WHOLE)
-        ring = np.digitize(np.hypot(down[rows], across).ravel(), RINGS)
-        count += np.bincount(ring, minlength=len(count))
-        total += np.bincount(ring, power[rows].ravel(), minlength=len(total))
-    return np.asarray((total / np.maximum(count, 1))[1:-1])
+    return radial(power.real, RINGS)
 
 
 def spectrum_difference_db(measured: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> list[float | None]:

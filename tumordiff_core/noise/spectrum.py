@@ -24,6 +24,7 @@ LOCAL_PIXELS = 12.0
 MOST_SLICES = 12
 FEWEST_PIXELS = 20_000
 FIT_SIDE = 32
+ROWS_AT_ONCE = 1024
 EXPLAINED, CHANCE = 0.004, 1.5
 """Root mean square difference of correlations that a fit to pure noise leaves, and over the root of the pixels."""
 
@@ -113,9 +114,15 @@ def _of_magnitudes(spectrum: Spectrum) -> Float:
 
 
 def radial(power: Float, edges: Float) -> Float:
-    """Mean of a power spectrum [row, column] in FFT order over rings between ``edges`` in cycles per pixel."""
-    frequency = np.hypot(np.fft.fftfreq(power.shape[0])[:, None], np.fft.fftfreq(power.shape[1])[None, :])
-    ring = np.digitize(frequency.ravel(), edges)
-    count = np.bincount(ring, minlength=len(edges) + 1)[1 : len(edges)]
-    total = np.bincount(ring, power.ravel(), minlength=len(edges) + 1)[1 : len(edges)]
-    return np.asarray(total / np.maximum(count, 1))
+    """Mean of a power spectrum [row, column] in FFT order over rings between ``edges`` in cycles per pixel.
+
+    Some rows at a time: all rings of a slice of 4096 x 4096 at once take half a gigabyte.
+    """
+    down, across = np.fft.fftfreq(power.shape[0])[:, None], np.fft.fftfreq(power.shape[1])[None, :]
+    total, count = np.zeros(len(edges) + 1), np.zeros(len(edges) + 1)
+    for first in range(0, len(power), ROWS_AT_ONCE):
+        rows = slice(first, first + ROWS_AT_ONCE)
+        ring = np.digitize(np.hypot(down[rows], across).ravel(), edges)
+        count += np.bincount(ring, minlength=len(count))
+        total += np.bincount(ring, power[rows].ravel(), minlength=len(total))
+    return np.asarray((total / np.maximum(count, 1))[1:-1])
