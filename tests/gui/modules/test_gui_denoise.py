@@ -383,6 +383,7 @@ def test_a_result_stands_beside_its_source_with_figures_and_findings(wiring: Any
     texts = [said.text for said in denoise.showing.said]
     assert any("5.31 cc" in t and "5.30 cc" in t and "0.991" in t for t in texts)
     assert any("0.82 σ" in t for t in texts)
+    assert any("differ as noise of 9.5 (9.25 – 9.75) would: an upper bound" in t for t in texts)
     assert not any("truth" in t for t in texts)
     assert not wiring.grid.widget_of("denoised").grab().isNull()
 

@@ -70,7 +70,7 @@ def sigma_of(record: Record, phase: int) -> float:
 
 
 def noise_of(record: Record, phase: int) -> list[Said]:
-    """The measured level of a phase with its range, nothing when it is unknown."""
+    """The measured level of a phase with its range, and what repeated phases allow; nothing when it is unknown."""
     noise, sigma = record.noise, sigma_of(record, phase)
     if sigma <= 0:
         return []
@@ -78,10 +78,14 @@ def noise_of(record: Record, phase: int) -> list[Said]:
         float((noise.get(end) or [sigma])[min(phase, len(noise.get(end) or [sigma]) - 1)]) for end in ("low", "high")
     ]
     estimator = str(noise.get("estimator", ""))
-    return [Said(strings.NOISE_SENTENCE.format(
+    said = [strings.NOISE_SENTENCE.format(
         sigma=number(sigma), low=number(ends[0]), high=number(ends[1]),
         estimator=strings.ESTIMATORS.get(estimator, estimator),
-    ))]  # fmt: skip
+    )]  # fmt: skip
+    repeat = noise.get("repeat")
+    if repeat:
+        said.append(strings.REPEAT_SENTENCE.format(**{end: number(repeat[end]) for end in ("sigma", "low", "high")}))
+    return [Said(text) for text in said]
 
 
 def _doubt(record: Record, phase: int) -> list[Said]:

@@ -118,6 +118,10 @@ FTV_NONE = "No tumour volume: three phases were expected."
 DOUBT_SENTENCE = "Expected gain {gain} over the acquired phase, by the model's own account and without a reference."
 PUBLISHED = "Published volume: {value}."
 NOISE_SENTENCE = "Noise {sigma} ({low} – {high}) in the units of the series, from {estimator}."
+REPEAT_SENTENCE = (
+    "Where tissue keeps still, the last two phases differ as noise of {sigma} ({low} – {high}) would: an upper bound, "
+    "for motion counts too."
+)
 TRUTH_SENTENCE = "Against the truth: PSNR {before} → {after}, mean over {count} slices with tissue."
 WORSE_SENTENCE = "{count} of {total} slices are worse than the acquired ones: {links}."
 RESIDUAL_SENTENCE = "The residual holds {size:.2f} σ in tissue; neighbours correlate by {lag1:+.2f}."
