@@ -216,7 +216,9 @@ def train(
     facts: Annotated[
         list[str] | None, typer.Option(metavar="TABLE", help="Clinical table or index of series; may be repeated.")
     ] = None,
-    graphed: Annotated[bool, typer.Option("--graphed", help="Replay recorded kernels; for CUDA GPUs.")] = False,
+    graphed: Annotated[
+        bool, typer.Option("--graphed", help="Replay recorded kernels, compiled; for CUDA GPUs.")
+    ] = False,
     seed: Seed = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the newest unfinished training of NAME.")

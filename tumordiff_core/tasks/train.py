@@ -72,7 +72,9 @@ class TrainParams(BaseModel):
     loaders: int = Field(0, ge=0, le=64, title="Loaders", description="Processes that make batches; 0: none beside.")
     devices: int = Field(1, ge=1, le=64, title="Devices")
     nodes: int = Field(1, ge=1, le=64, title="Nodes")
-    graphed: bool = Field(False, title="Graphs", description="Replay the network's kernels as one, on a CUDA GPU.")
+    graphed: bool = Field(
+        False, title="Graphs", description="Replay the network's compiled kernels as one, on a CUDA GPU."
+    )
     arguments: dict[str, Any] = Field(default_factory=dict, title="Network arguments")
     domain: dict[str, Any] = Field(
         default_factory=dict, title="Domain", description="What the data are like, for the card: ranges by name."

@@ -16,6 +16,7 @@ from torch.nn import functional
 from tumordiff_core.engine import context, known_facts
 from tumordiff_core.errors import InputError
 from tumordiff_core.training import uptake
+from tumordiff_core.training.box_mean import box_mean
 from tumordiff_core.training.chance import Chance
 from tumordiff_core.training.datasets import Stack, is_beside, neighbours_kept
 from tumordiff_core.training.mix import Mix
@@ -146,7 +147,7 @@ class Bank:
         black = shelf.air[which] * (choices.random(count) < self._mix.black_air)
         brightness = chance.log_uniform(*BRIGHTNESS, count)
         scale = brightness / shelf.peak[which]
-        images = _blackened(images, put(black)) * put(scale)[:, None, None, None]
+        images = _blackened(images, black, chance) * put(scale)[:, None, None, None]
         images = functional.pad(images, (0, 0, 0, 0, 0, context.OTHER_PHASES))
         images = uptake.added(images, present, self._mix, chance)
         shown = np.concatenate([np.ones((count, 1)), present], axis=1)
@@ -285,14 +286,16 @@ def _air(images: Tensor, noise: npt.NDArray[np.generic]) -> npt.NDArray[np.float
     return np.array(levels, dtype=np.float32)
 
 
-def _blackened(images: Tensor, air: Tensor) -> Tensor:
+def _blackened(images: Tensor, air: npt.NDArray[np.float32], chance: Chance) -> Tensor:
     """The air set to 0 in the crops [crop, image, row, column] whose level of air [crop] is given and not 0."""
-    level = air[:, None, None, None]
-    smooth, smoother = (
-        functional.avg_pool2d(images, n, stride=1, padding=n // 2, count_include_pad=False) for n in (5, 9)
-    )
-    near = functional.max_pool2d((smoother < AIR_CORE * level).to(images.dtype), 13, stride=1, padding=6) > 0
-    return torch.where(near & (smooth < AIR_RIM * level), 0.0, images)
+    rows = np.flatnonzero(air)
+    if not len(rows):
+        return images
+    where, level = chance.put(rows), chance.put(air[rows])[:, None, None, None]
+    chosen = images[where]
+    smooth, smoother = box_mean(chosen, 5), box_mean(chosen, 9)
+    near = box_mean((smoother < AIR_CORE * level).to(images.dtype), 13) > 0
+    return images.index_copy(0, where, torch.where(near & (smooth < AIR_RIM * level), 0.0, chosen))
 
 
 def _joined(shelves: Sequence[_Shelf]) -> _Shelf:

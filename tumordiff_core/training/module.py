@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.utils._triton import has_triton
 from torch.utils.data import IterableDataset, get_worker_info
 
 from tumordiff_core.engine import context, ddpm, known_facts, precondition, schedules
@@ -25,6 +26,9 @@ from tumordiff_core.training.self_supervised import recorrupted
 
 Batch = dict[str, Tensor]
 Objective = Literal["eps", "edm"]
+Network = Callable[[Tensor, Tensor], Tensor]
+"""Images [crop, image, row, column] and condition -> F [crop, 1, row, column]."""
+
 SIGMA_DATA = 0.2
 MATCHED_SHARE = 0.75
 WARM_UP_STEPS = 300
@@ -153,12 +157,27 @@ def _denoiser_of(batch: Batch) -> Denoise:
     c = precondition.coefficients(batch["sigma"][:, None, None, None], SIGMA_DATA)
     condition = condition_of(batch["sigma"], batch["colour"], batch["channels"], batch["present"], batch.get("facts"))
 
-    def denoise(network: nn.Module, noisy: Tensor) -> Tensor:
+    def denoise(network: Network, noisy: Tensor) -> Tensor:
         inputs = (noisy * c.c_in).contiguous(memory_format=torch.channels_last)
         denoised: Tensor = c.c_skip * noisy[:, :1] + c.c_out * network(inputs, condition).float()
         return denoised
 
     return denoise
+
+
+class Fused(nn.Module):
+    """A network whose kernels are compiled, where a compiler for them is at hand; the weights are its own."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self._call: Network = network.forward
+        if has_triton():
+            self._call = torch.compile(network.forward, dynamic=False)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """What the network answers."""
+        return self._call(x, condition)
 
 
 class DenoiserModule(lightning.LightningModule):
@@ -174,27 +193,32 @@ class DenoiserModule(lightning.LightningModule):
         self.learning_rate = learning_rate
         self.epochs = epochs
         self.graphed = graphed
+        self._taught: Network = network.__call__
         self._own_mean = OwnMean(network, recipe.own_mean) if recipe.own_mean else None
         self._other_loss = manager.load(manager.loss(recipe.loss).loss) if recipe.loss else None
 
     def on_train_start(self) -> None:
         """Where asked for, record the network's kernels once and replay them: its steps cost the processor nothing."""
         if self.graphed and self._on_bf16_gpu():
-            self._record(self.recipe.batch, *self.graphed)
+            # The call of the module and not the module, or its weights would be saved twice.
+            self._taught = self._recorded(self.recipe.batch, *self.graphed).__call__
 
-    def _record(self, batch: int, images: int, size: int) -> None:
-        """Graph forward and backward for batches of one shape; other shapes and evaluation run as ever."""
+    def _recorded(self, batch: int, images: int, size: int) -> nn.Module:
+        """Graph forward and backward for training batches of one shape; all else runs by the network itself."""
         pixels = torch.randn(batch, images, size, size, device=self.device)
         condition = torch.randn(batch, CONDITION + known_facts.LENGTH * self.recipe.facts, device=self.device)
         with torch.autocast("cuda", dtype=torch.bfloat16, cache_enabled=False):
             sample = (pixels.contiguous(memory_format=torch.channels_last), condition)
-            torch.cuda.make_graphed_callables(self.network, sample, allow_unused_input=True)
+            fused = Fused(self.network).train()
+            torch.cuda.make_graphed_callables(fused, sample, allow_unused_input=True)
+        return fused
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """The loss of one batch."""
         if self._own_mean is not None:
             batch = {**batch, "clean": self._own_mean.target(batch["clean"], batch["noisy"], _denoiser_of(batch))}
-        loss = self._eps_loss(batch) if self.recipe.objective == "eps" else self._edm_loss(batch, self._other_loss)
+        paper = self.recipe.objective == "eps"
+        loss = self._eps_loss(batch) if paper else self._edm_loss(batch, self._taught, self._other_loss)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=self.recipe.batch)
         return loss
 
@@ -205,10 +229,12 @@ class DenoiserModule(lightning.LightningModule):
         sigma = ((1 - batch["alpha_bar"]) / batch["alpha_bar"]).sqrt()
         return nn.functional.mse_loss(self.network(x_t, sigma.log()[:, None] / 4), batch["eps"])
 
-    def _edm_loss(self, batch: Batch, other: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None) -> Tensor:
+    def _edm_loss(
+        self, batch: Batch, network: Network, other: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+    ) -> Tensor:
         """E |D - x|^2 / c_out^2 (Karras 2022, eq. 2 with the weight of table 1), or a plugin's loss of D, x, sigma."""
         sigma = batch["sigma"][:, None, None, None]
-        denoised = _denoiser_of(batch)(self.network, batch["noisy"])
+        denoised = _denoiser_of(batch)(network, batch["noisy"])
         if other is not None:
             return other(denoised, batch["clean"], sigma)
         loss: Tensor = (precondition.weight(sigma, SIGMA_DATA) * (denoised - batch["clean"]) ** 2).mean()
@@ -226,7 +252,7 @@ class DenoiserModule(lightning.LightningModule):
 
     def _x0_error(self, batch: Batch) -> Tensor:
         if self.recipe.objective == "edm":
-            return self._edm_loss(batch).sqrt()
+            return self._edm_loss(batch, self.network).sqrt()
         alpha_bar = batch["alpha_bar"][:, None, None, None]
         x_t = ddpm.diffuse(batch["clean"], alpha_bar, batch["eps"])
         sigma = ((1 - alpha_bar) / alpha_bar).sqrt()

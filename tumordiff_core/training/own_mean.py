@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tumordiff_core.engine.denoise import MIRRORS
 
-Denoise = Callable[[nn.Module, Tensor], Tensor]
+Denoise = Callable[[Callable[[Tensor, Tensor], Tensor], Tensor], Tensor]
 """A network and noisy images [crop, image, row, column] -> denoised [crop, 1, row, column]."""
 
 

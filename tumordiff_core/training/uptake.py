@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tumordiff_core.engine import context
+from tumordiff_core.training.box_mean import box_mean
 from tumordiff_core.training.chance import Chance
 from tumordiff_core.training.mix import Mix
 
@@ -60,7 +61,7 @@ def _uptake(slices: Tensor, chance: Chance) -> Tensor:
     choices = chance.choices
     knots = chance.uniform(0, 0.5, count, 1, 4, 4)
     uptake = functional.interpolate(knots, (rows, columns), mode="bilinear", align_corners=False)
-    bright = functional.avg_pool2d(slices, 5, stride=1, padding=2, count_include_pad=False)
+    bright = box_mean(slices, 5)
     bright = (bright / slices[:, :1].mean(dim=(2, 3), keepdim=True).clamp_min(1e-6)).clamp(0, 2)
     glandular = chance.put(choices.random(count) < 0.5)[:, None, None, None]
     uptake = uptake * torch.where(glandular, bright, torch.ones_like(bright))
