@@ -16,11 +16,11 @@ FAR_FROM_TISSUE = 3
 """Pixels from the tissue at which air begins, for the skin's own edge is neither."""
 
 
-def tissue_mask(reference: npt.NDArray[Any]) -> Mask:
+def tissue_mask(reference: npt.NDArray[Any], *, largest: bool = True) -> Mask:
     """Where there is tissue in a slice of peak 1: blurred (std 2) above 0.10, holes filled, largest component."""
     mask = ndimage.binary_fill_holes(ndimage.gaussian_filter(reference.astype(np.float64), 2) > 0.10)
     labels, count = ndimage.label(mask)
-    if count <= 1:
+    if count <= 1 or not largest:
         return np.asarray(mask, dtype=bool)
     return np.asarray(labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:])), dtype=bool)
 

@@ -39,7 +39,8 @@ class Reference:
     Parameters
     ----------
     patient, position : whose slice, and which of the patient's run
-    stack : float32 [slice, row, column], neighbouring slices in one scale, over the maximum of the slice itself
+    stack : float32 [slice, row, column], neighbouring slices in one scale, over the maximum of the slice itself (of the
+        nine slices in the sets of five patients)
     centre : which slice of ``stack`` is judged
     mask : bool [row, column], tissue
     lesion : bool [row, column], a lesion dilated by ``AROUND_LESION`` pixels, where one is known to be there
@@ -54,25 +55,22 @@ class Reference:
 
     @property
     def image(self) -> Float:
-        """The slice itself, peak 1."""
+        """The slice itself."""
         return np.asarray(self.stack[self.centre], dtype=np.float32)
 
 
-def of_pack(
-    stacks: Sequence[Stack], part: str = "test", *, native: bool = False, positions: Sequence[int] | None = None
-) -> list[Reference]:
-    """Slices of the quiet patients of a split, in order of patient id.
+def of_pack(stacks: Sequence[Stack], part: str = "test", *, native: bool = False) -> list[Reference]:
+    """The second and the second to last slice of the quiet patients of a split, in order of patient id.
 
     Parameters
     ----------
     native : at the pack's own pixels instead of 2x2 means
-    positions : which slices of each run; the second and the second to last if not given (protocol of the guide)
     """
     found: list[Reference] = []
     for stack in sorted((s for s in stacks if s.part == part and s.quiet), key=lambda s: s.patient):
         count = len(stack.images)
-        wanted = positions if positions is not None else ((1, count - 2) if count >= 3 else (0,))
-        found.extend(_of_stack(stack, k, native=native) for k in wanted if k < count)
+        wanted = (1, count - 2) if count >= 3 else (0,)
+        found.extend(_of_stack(stack, k, native=native) for k in wanted)
     return found
 
 
@@ -105,24 +103,40 @@ def at_pixel_size(reference: Reference, factor: float) -> Reference:
 
 SETS = ("pack", "five", "five-native", "finer", "coarser", "native", "phantom")
 FIVE = ("ISPY1_1015", "ISPY1_1025", "ISPY1_1117", "ISPY1_1135", "ISPY1_1140")
+NINE, OF_NINE = 9, (3, 5)
+"""The slices that BM4D sees of each of the five patients, and those of them that are judged."""
 
 
 def of_set(name: str, stacks: Sequence[Stack]) -> list[Reference]:
     """References by the name of their set.
 
     ``pack``: 2x2 means of the test patients; ``finer``, ``coarser``: the same at 0.5 and 2 times the pixel size;
-    ``native``: at the pack's own pixels; ``five``: slices 3 and 5 of five patients, where BM4D was measured, and
-    ``five-native`` the same at the pack's own pixels; ``phantom``: simulated breasts without noise.
+    ``native``: at the pack's own pixels; ``five``: slices 3 and 5 of the first nine of five patients, the volume that
+    BM4D was measured on, and ``five-native`` the same at the pack's own pixels; ``phantom``: simulated breasts without
+    noise.
     """
     if name == "phantom":
         return phantoms()
     if name in ("five", "five-native"):
-        return of_pack([s for s in stacks if s.patient in FIVE], positions=(3, 5), native=name == "five-native")
+        chosen = sorted((s for s in stacks if s.patient in FIVE), key=lambda s: s.patient)
+        return [one for stack in chosen for one in _of_nine(stack, native=name == "five-native")]
     if name == "native":
         return of_pack(stacks, native=True)
     found = of_pack(stacks)
     factor = {"finer": 0.5, "coarser": 2.0}.get(name)
     return found if factor is None else [at_pixel_size(reference, factor) for reference in found]
+
+
+def _of_nine(stack: Stack, *, native: bool) -> list[Reference]:
+    """Two slices of a volume of nine in one scale; all tissue counts, not its largest component alone."""
+    cut = stack.images[:NINE]
+    volume = cut.astype(np.float32) if native else block_mean(cut)
+    volume = (volume / max(float(volume.max()), 1e-6)).astype(np.float32)
+    return [
+        Reference(stack.patient, k, volume, k, metrics.tissue_mask(volume[k], largest=False))
+        for k in OF_NINE
+        if k < len(volume)
+    ]
 
 
 def phantoms(*, patients: int = 3, visits: int = 1) -> list[Reference]:

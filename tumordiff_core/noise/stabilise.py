@@ -69,14 +69,17 @@ def _samples(x: Float, channels: int) -> tuple[Float, Float]:
 
 
 @cache
-def stabiliser(channels: int = 1) -> Stabiliser:
-    """Build the transform for ``channels`` receiver channels (takes about a second, once per process)."""
+def stabiliser(channels: int = 1, rounds: int = ROUNDS) -> Stabiliser:
+    """Build the transform for ``channels`` receiver channels (takes about a second, once per process).
+
+    ``rounds`` of refinement divide the slope by the deviation that is left (Foi 2011, section 3).
+    """
     x = np.concatenate([np.linspace(0, 8, 161), np.linspace(8, LARGEST_SNR, 131)[1:]])
     y, weight = _samples(x, channels)
     mean_y = y @ weight
     slope = 1.0 / np.sqrt((y**2) @ weight - mean_y**2)
     grid = np.linspace(0, LARGEST_SNR + 8, 4097)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         f = _integral(grid, mean_y, slope)
         values = np.interp(y, grid, f)
         mean_f = values @ weight
