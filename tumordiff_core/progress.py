@@ -73,3 +73,30 @@ class Progress:
         """Raise Stopped if a stop at the next step, or now, was asked for."""
         if self.asked_to_stop() in {"step", "now"}:
             raise Stopped
+
+
+class Within(Progress):
+    """One part of a longer work: its stages, steps and files are told as the whole work's.
+
+    ``label`` is added to the names of stages, ``folder`` is where its checkpoints lie among those of the whole, and
+    ``before`` is how many steps of its curves went before.
+    """
+
+    def __init__(self, whole: Progress, label: str, folder: str, before: float) -> None:
+        super().__init__()
+        self._whole, self._label, self._folder, self._before = whole, label, folder, before
+
+    def emit(self, kind: str, fields: dict[str, Any]) -> None:
+        """Pass an event on as the whole work's."""
+        told = dict(fields)
+        if "stage" in told:
+            told["stage"] = f"{told['stage']} ({self._label})"
+        if "step" in told:
+            told["step"] += self._before
+        if kind == "checkpoint":
+            told["file"] = told["file"].replace("checkpoints/", f"checkpoints/{self._folder}/", 1)
+        self._whole.emit(kind, told)
+
+    def asked_to_stop(self) -> str:
+        """The word given to the whole work."""
+        return self._whole.asked_to_stop()

@@ -458,6 +458,14 @@ SENTENCES: dict[str, Sentence] = {
         "an .npz with images, patients and split was expected",
         "choose another file",
     ),
+    "recipes.unknown": Sentence(
+        "No recipe is called {name}", "one of {known} or a .json file was expected", "choose one of these"
+    ),
+    "recipes.broken": Sentence(
+        "{name} is no recipe ({reason})",
+        "stages of trainings that go on from earlier ones were expected",
+        "mend that place in the file",
+    ),
     "model.other_network": Sentence(
         "{name} is another network than {first}",
         "models that went on from one another were expected",

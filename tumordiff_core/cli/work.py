@@ -196,6 +196,9 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Steps per epoch.")] = None,
     batch: Annotated[int | None, typer.Option(min=1)] = None,
     crop: Annotated[int | None, typer.Option(min=32, help="Pixels.")] = None,
+    recipe: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="A chain of trainings instead of one; small-6 made our models.")
+    ] = "",
     start_from: Annotated[str, typer.Option("--from", metavar="MODEL", help="Fine-tune this model.")] = "",
     network: Annotated[str, typer.Option(help="A network family, ours or a plugin's.")] = "",
     loss: Annotated[str, typer.Option(help="A plugin's loss.")] = "",
@@ -231,7 +234,7 @@ def train(
         start.make_startable(folder)
         finish(work_on(folder, as_json=as_json))
     values = {
-        "data": _whole(data), "preset": preset.value, "name": name, "epochs": epochs, "steps": steps,
+        "data": _whole(data), "recipe": recipe, "preset": preset.value, "name": name, "epochs": epochs, "steps": steps,
         "batch": batch, "crop": crop, "seed": seed, "start": start_from, "network": network, "loss": loss,
         "augmentations": augmentation, "made_up": made_up, "learning_rate": learning_rate, "patience": patience,
         "shares": _shares(share or []), "own_mean": own_mean, "lowest": lowest, "highest": highest,

@@ -4,15 +4,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.plugins.specs import Task
 from tumordiff_core.training.mix import Levels, Mix
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tumordiff_core.jobs.worker import Job
+    from tumordiff_core.model_cards import Model
+    from tumordiff_core.progress import Progress
+    from tumordiff_core.training.datasets import Stack
     from tumordiff_core.training.fit import Fitted, Plan
+    from tumordiff_core.training.recipes import Stage
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "large": {"widths": (96, 144, 208, 256), "encoder": 2, "blocks": 2, "middle": 3},
@@ -26,6 +32,11 @@ SHARED = (("native", "resampled"), ("alone", "nearest"))
 """Pairs of shares of one whole."""
 
 
+OF_MACHINE = ("threads", "loaders", "devices", "nodes")
+BESIDE_RECIPE = {"data", "name", "recipe", "graphed", "domain", *OF_MACHINE}
+"""What may be said beside a recipe, which says all else."""
+
+
 class TrainParams(BaseModel):
     """What the train form asks for."""
 
@@ -37,6 +48,9 @@ class TrainParams(BaseModel):
     network: str = Field("", title="Network", description="A network family, ours or a plugin's; empty: the preset's.")
     loss: str = Field("", title="Loss", description="A plugin's loss; empty: the preset's.")
     augmentations: list[str] = Field(default_factory=list, title="Augmentations", description="Plugins' changes.")
+    recipe: str = Field(
+        "", title="Recipe", description="A chain of trainings, by name or file; empty: one training, as told here."
+    )
     name: str = Field("my-model", title="Name", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,40}$")
     epochs: int = Field(60, ge=1, le=10_000, title="Epochs")
     steps: int = Field(200, ge=1, le=100_000, title="Steps per epoch")
@@ -104,6 +118,15 @@ class TrainParams(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _a_recipe_says_how(self) -> Self:
+        fields = type(self).model_fields
+        told = [key for key in fields if getattr(self, key) != fields[key].get_default(call_default_factory=True)]
+        beside = [key for key in told if key not in BESIDE_RECIPE]
+        if self.recipe and beside:
+            raise ValueError(f"no {', '.join(beside)} beside a recipe: it says how each of its trainings is done")
+        return self
+
+    @model_validator(mode="after")
     def _paper_is_as_it_was(self) -> Self:
         if self.preset == "paper" and (self.facts or self.self_supervised):
             raise ValueError("another preset: the paper's network is told no facts and learns from clean slices only")
@@ -127,33 +150,99 @@ def register_tasks() -> list[Task]:
 
 
 def run(params: TrainParams, job: "Job") -> None:
-    """Read the data, train, write the model folder and its card into the result."""
+    """Read the data, train, write the model folders and their cards into the result."""
     from tumordiff_core import result_folder
-    from tumordiff_core.engine.weights import save
-    from tumordiff_core.training import datasets, facts, fit, self_supervised
+    from tumordiff_core.training import datasets, facts
 
     data = datasets.place_of(params.data)
     job.progress.stage("read slices")
     stacks = facts.joined(datasets.read_data(data), facts.read([Path(name) for name in params.facts]))
-    plan = _plan(params)
-    fitted = fit.fit(plan, stacks, job.checkpoints, progress=job.progress)
     splits = {part: sorted({s.patient for s in stacks if s.part == part}) for part in ("train", "val", "test")}
-    card = _card(params, plan, fitted, {"name": data.name, "sha256": datasets.fingerprint(data), "patients": splits})
-    if params.self_supervised:
-        levels = self_supervised.sigma_range([s for s in stacks if s.part == "train"])
-        card |= {"sigma_range": levels, "noise_model": "that of the collection itself, as measured"}
-    save(job.result / "model" / params.name, fitted.network, card, half=True)
-    job.answer.update(model=params.name, epochs=fitted.epochs, best_x0_error=fitted.best)
+    told = {"name": data.name, "sha256": datasets.fingerprint(data), "patients": splits}
+    if params.recipe:
+        title, model, figures = _follow(params, stacks, told, job)
+    else:
+        title, model, figures = _train_once(params, stacks, told, job)
     record = result_folder.Record(
-        kind="model", provenance="derived", title=f"Model {params.name}",
-        params=params.model_dump(exclude={"data", "facts"}), seed=job.seed,
-        model={"name": params.name, "family": plan.family}, figures={"best_x0_error": fitted.best},
+        kind="model", provenance="derived", title=title, params=params.model_dump(exclude={"data", "facts"}),
+        seed=job.seed, model=model, figures=figures,
     )  # fmt: skip
     result_folder.finish(job.result, record)
 
 
-def _plan(params: TrainParams) -> "Plan":
+Outcome = tuple[str, dict[str, Any], dict[str, Any]]
+"""Title, model and figures of a result."""
+
+
+def _train_once(params: TrainParams, stacks: "Sequence[Stack]", told: dict[str, Any], job: "Job") -> Outcome:
     from tumordiff_core import model_cards
+
+    start = model_cards.find(params.start) if params.start else None
+    target = job.result / "model" / params.name
+    fitted, family = _train(params, start, stacks, told, job.checkpoints, target, job.progress)
+    job.answer.update(model=params.name, epochs=fitted.epochs, best_x0_error=fitted.best)
+    return f"Model {params.name}", {"name": params.name, "family": family}, {"best_x0_error": fitted.best}
+
+
+def _follow(params: TrainParams, stacks: "Sequence[Stack]", told: dict[str, Any], job: "Job") -> Outcome:
+    """Every stage of a recipe, as far as it is not there yet, and the models that are kept of it."""
+    import tumordiff_core
+    from tumordiff_core.training import recipes
+
+    recipe = recipes.read(params.recipe)
+    trainings = {stage.name: _of_stage(stage, params) for stage in recipe.stages}
+
+    def train(stage: "Stage", start: "Model | None", states: Path, target: Path, progress: "Progress") -> int:
+        fitted, _ = _train(trainings[stage.name], start, stacks, told, states, target, progress)
+        return fitted.epochs
+
+    recipes.follow(recipe, job.checkpoints, train, progress=job.progress)
+    made_with = {
+        "command": f"tumordiff train --recipe {params.recipe}",
+        "stages": [stage.model_dump(by_alias=True, exclude_defaults=True) for stage in recipe.stages],
+        "program": f"TumorDiff {tumordiff_core.__version__}",
+    }
+    names = recipes.keep(recipe, job.checkpoints, job.result / "model", params.name, made_with)
+    job.answer.update(models=names)
+    return f"Models {', '.join(names)}", {"name": params.name}, {"stages": len(recipe.stages)}
+
+
+def _of_stage(stage: "Stage", params: TrainParams) -> TrainParams:
+    """What the form would say for a stage of a recipe, on this machine; raises InputError("recipes.broken")."""
+    from tumordiff_core.errors import InputError
+
+    told = stage.train or {}
+    given = {key: getattr(params, key) for key in (*OF_MACHINE, "domain")}
+    unknown = sorted(set(told) - (set(TrainParams.model_fields) - (BESIDE_RECIPE - {"graphed"}) - {"start", "facts"}))
+    try:
+        if unknown:
+            raise ValueError(f"no {', '.join(unknown)} there")
+        values = TrainParams(**{"graphed": params.graphed, **told, **given, "name": stage.name})
+    except ValueError as error:
+        wrong = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise InputError("recipes.broken", name=Path(params.recipe).name, reason=f"{stage.name}: {wrong}") from None
+    return values
+
+
+def _train(
+    params: TrainParams, start: "Model | None", stacks: "Sequence[Stack]", told: dict[str, Any], states: Path,
+    target: Path, progress: "Progress",
+) -> "tuple[Fitted, str]":  # fmt: skip
+    """One training and the model folder it leaves; its course and the network's family."""
+    from tumordiff_core.engine.weights import save
+    from tumordiff_core.training import fit, self_supervised
+
+    plan = _plan(params, start)
+    fitted = fit.fit(plan, stacks, states, progress=progress)
+    card = _card(params, plan, fitted, told)
+    if params.self_supervised:
+        levels = self_supervised.sigma_range([s for s in stacks if s.part == "train"])
+        card |= {"sigma_range": levels, "noise_model": "that of the collection itself, as measured"}
+    save(target, fitted.network, card, half=True)
+    return fitted, plan.family
+
+
+def _plan(params: TrainParams, start: "Model | None") -> "Plan":
     from tumordiff_core.engine.known_facts import LENGTH
     from tumordiff_core.errors import ModelError
     from tumordiff_core.training.fit import Plan
@@ -170,12 +259,11 @@ def _plan(params: TrainParams) -> "Plan":
         own_mean=params.own_mean,
     )  # fmt: skip
     defaults = {**DEFAULTS.get(params.preset, {}), **({"condition": CONDITION + LENGTH} if recipe.facts else {})}
-    start = model_cards.find(params.start) if params.start else None
     if start and start.card.facts != recipe.facts:
-        raise ModelError("model.other_facts", name=params.start, told="told" if start.card.facts else "not told")
+        raise ModelError("model.other_facts", name=start.card.name, told="told" if start.card.facts else "not told")
     taken = start.card.architecture if start else None
     if taken and (taken.family == "paper-unet") != paper:
-        raise ModelError("model.other_preset", name=params.start, preset=params.preset)
+        raise ModelError("model.other_preset", name=start.card.name if start else "", preset=params.preset)
     return Plan(
         family=taken.family if taken else params.network or ("paper-unet" if paper else "edm-unet"),
         arguments=taken.arguments if taken else {**defaults, **params.arguments},

@@ -53,11 +53,14 @@ class Spectra:
     coloured : bool [crop]; the others are white
     amplitude : float32 [coloured crop, row, column] in FFT order, mean power 1
     lag1 : float32 [crop, 2], correlation of neighbouring rows and neighbouring columns
+    wide : float32 [coloured crop, row, column], the same at twice the size and 1 at frequency 0: what a scanner that
+        makes such noise does to the signal
     """
 
     coloured: npt.NDArray[np.bool_]
     amplitude: Tensor
     lag1: Tensor
+    wide: Tensor
 
 
 def corrupt(
@@ -74,7 +77,8 @@ def corrupt(
     sigma = chance.log_uniform(levels.lowest, levels.highest, count)
     channels = choices.choice(CHANNEL_CHOICES, count, p=CHANNEL_SHARES)
     spectra = draw_spectra(count, size, chance, levels.white_share)
-    clean = images * _smooth_fields(count, size, 0.4, levels.bias_field_share, chance)
+    clean = _as_acquired(images, spectra, levels.band_share, chance)
+    clean = clean * _smooth_fields(count, size, 0.4, levels.bias_field_share, chance)
     ghost = choices.uniform(0.02, 0.08, count) * (choices.random(count) < levels.ghost_share)
     clean = clean + put(ghost)[:, None, None, None] * clean.roll(size // 2, dims=-2)
     level = put(sigma)[:, None, None, None] * _smooth_fields(count, size, 0.3, levels.uneven_share, chance)
@@ -141,28 +145,53 @@ def draw_spectra(count: int, size: int, chance: Chance, white_share: float) -> S
     coloured = kind >= white_share
     if not coloured.any():
         nothing = torch.zeros(0, size, size, device=chance.device)
-        return Spectra(coloured, nothing, torch.zeros(count, 2, device=chance.device))
+        return Spectra(coloured, nothing, torch.zeros(count, 2, device=chance.device), nothing)
     filled = kind[coloured] < white_share + FERMI_SHARE
     cuts, lag1 = choices.uniform(*CUTS, (len(filled), 2)), choices.uniform(*GAUSSIAN_LAG1, len(filled))
-    frequency = torch.fft.fftfreq(size, device=chance.device)
-    down, across = frequency[None, :, None], frequency[None, None, :]
-    row_cut, column_cut = (put(cuts[:, axis])[:, None, None] for axis in (0, 1))
-    radius = ((2 * down / row_cut) ** 2 + (2 * across / column_cut) ** 2).sqrt()
-    fermi = torch.sigmoid((FERMI_EDGE - radius) / FERMI_WIDTH)
-    correlated = _gaussian_amplitude(put(np.stack([lag1, lag1], axis=1)), size)
-    amplitude = _unit_power(torch.where(put(filled)[:, None, None], fermi, correlated))
+    shape = put(filled), put(cuts), put(np.stack([lag1, lag1], axis=1))
+    amplitude, wide = _unit_power(_amplitude(*shape, size)), _amplitude(*shape, 2 * size)
     correlation = torch.fft.ifft2(amplitude.square()).real
     measured = torch.stack([correlation[:, 1, 0], correlation[:, 0, 1]], dim=1) / correlation[:, 0, :1]
     known = torch.zeros(count, 2, device=chance.device)
     known[put(np.flatnonzero(coloured))] = measured
-    return Spectra(coloured, amplitude, known)
+    return Spectra(coloured, amplitude, known, wide / wide[:, :1, :1])
+
+
+def _amplitude(filled: Tensor, cuts: Tensor, lag1: Tensor, size: int) -> Tensor:
+    """Zero-filled beyond ``cuts`` [crop, 2] where ``filled``, else of Gaussian correlation; [crop, row, column]."""
+    frequency = torch.fft.fftfreq(size, device=cuts.device)
+    down, across = frequency[None, :, None], frequency[None, None, :]
+    row_cut, column_cut = (cuts[:, axis, None, None] for axis in (0, 1))
+    radius = ((2 * down / row_cut) ** 2 + (2 * across / column_cut) ** 2).sqrt()
+    fermi = torch.sigmoid((FERMI_EDGE - radius) / FERMI_WIDTH)
+    return torch.where(filled[:, None, None], fermi, _gaussian_amplitude(lag1, size))
+
+
+def _as_acquired(images: Tensor, spectra: Spectra, share: float, chance: Chance) -> Tensor:
+    """Clean crops [crop, image, row, column], a share of those with coloured noise filtered as their noise is.
+
+    What a scanner does in k-space it does to signal and noise alike. Mirrored at the borders, so that nothing wraps.
+    """
+    drawn = chance.choices.random(len(images)) < share
+    rows = np.flatnonzero(drawn & spectra.coloured)
+    if not len(rows):
+        return images
+    where, rank = chance.put(rows), np.cumsum(spectra.coloured) - 1
+    chosen = images[where]
+    mirrored = torch.cat([chosen, chosen.flip(-2)], dim=-2)
+    mirrored = torch.cat([mirrored, mirrored.flip(-1)], dim=-1)
+    amplitude = spectra.wide[chance.put(rank[rows])][:, None]
+    filtered = torch.fft.ifft2(torch.fft.fft2(mirrored) * amplitude).real
+    size = images.shape[-1]
+    return images.index_copy(0, where, filtered[..., :size, :size].abs())
 
 
 def spectra_of_lag1(lag1: npt.NDArray[np.float32], size: int, chance: Chance) -> Spectra:
     """Spectra of Gaussian-correlated noise with these correlations, float32 [crop, 2]."""
     known = chance.put(lag1)
     everywhere = np.ones(len(lag1), dtype=bool)
-    return Spectra(everywhere, _unit_power(_gaussian_amplitude(known, size)), known)
+    wide = _gaussian_amplitude(known, 2 * size)
+    return Spectra(everywhere, _unit_power(_gaussian_amplitude(known, size)), known, wide / wide[:, :1, :1])
 
 
 def _gaussian_amplitude(lag1: Tensor, size: int) -> Tensor:

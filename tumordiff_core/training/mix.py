@@ -39,6 +39,7 @@ class Levels:
     misjudged_share : crops of which the network hears a wrong level and correlation
     uneven_share, bias_field_share : crops whose noise varies over the image, and whose signal does
     ghost_share : crops with a ghost
+    band_share : crops with coloured noise whose signal the scanner filtered likewise
     """
 
     lowest: float = 0.007
@@ -48,3 +49,4 @@ class Levels:
     uneven_share: float = 0.1
     bias_field_share: float = 0.15
     ghost_share: float = 0.05
+    band_share: float = 0.5

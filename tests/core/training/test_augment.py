@@ -121,3 +121,31 @@ def test_small_lesions_are_a_share_of_all(monkeypatch):
         found[share] = mean_area()
     assert found[1.0] < 0.5 * found[0.0]
     assert found[1.0] < found[0.5] < found[0.0]
+
+
+PLAIN = {"uneven_share": 0, "bias_field_share": 0, "ghost_share": 0}
+
+
+def test_the_signal_is_filtered_as_its_noise_is_and_only_there():
+    rng = np.random.default_rng(2)
+    images = torch.from_numpy(2 + rng.random((60, 2, 32, 32)).astype(np.float32))
+    found = augment.corrupt(images, Levels(0.01, 0.1, band_share=1, **PLAIN), seeded(3))
+    coloured = (found.colour != 0).any(dim=1)
+    assert torch.equal(found.clean[~coloured], images[~coloured])
+    # Texture that is white before hangs together afterwards as the noise does; its mean stays.
+    assert (found.clean - images).mean(dim=(1, 2, 3)).abs().max() < 0.01
+    measured = np.array([lag1(one) for one in (found.clean[coloured] - 2.5).numpy()[:, 0]])
+    assert np.abs(measured - found.colour[coloured].numpy()).mean() < 0.06
+
+
+def test_without_that_share_no_signal_is_filtered():
+    images = flat(40, 32, images=2) * torch.rand(40, 2, 32, 32, generator=torch.Generator().manual_seed(1))
+    found = augment.corrupt(images, Levels(band_share=0, **PLAIN), seeded(3))
+    assert torch.equal(found.clean, images)
+
+
+def test_nothing_wraps_around_a_crop():
+    bright = torch.zeros(60, 1, 64, 64)
+    bright[..., :32] = 1
+    found = augment.corrupt(bright, Levels(white_share=0, band_share=1, **PLAIN), seeded(4))
+    assert found.clean[..., -4:].abs().max() < 0.03

@@ -235,11 +235,11 @@ def test_an_unknown_loss_is_named_with_those_known(here, stranger):
 
 def test_a_training_sees_only_the_levels_it_is_told_of_and_its_card_says_so():
     params = TrainParams(lowest=0.1, highest=0.11)
-    levels = _plan(params).recipe.levels
+    levels = _plan(params, None).recipe.levels
     noisy = augment.corrupt(torch.zeros(64, 1, 32, 32), levels, seeded(3))
     assert float(noisy.sigma.min()) >= 0.1 and float(noisy.sigma.max()) <= 0.11
     fitted = fit.Fitted(torch.nn.Identity(), best=0.5, epochs=1)
-    assert _card(params, _plan(params), fitted, {})["sigma_range"] == (0.1, 0.11)
+    assert _card(params, _plan(params, None), fitted, {})["sigma_range"] == (0.1, 0.11)
 
 
 @pytest.mark.parametrize(

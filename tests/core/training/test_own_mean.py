@@ -98,6 +98,6 @@ def test_kinds_of_noise_are_shares_too():
 
     with pytest.raises(ValidationError, match="its noise is even"):
         TrainParams(preset="paper", shares={"ghost": 0.1})
-    plan = _plan(TrainParams(shares={"white": 0.65, "misjudged": 0.2, "uptake": 0.4}))
+    plan = _plan(TrainParams(shares={"white": 0.65, "misjudged": 0.2, "uptake": 0.4}), None)
     assert (plan.recipe.levels.white_share, plan.recipe.levels.misjudged_share, plan.mix.uptake) == (0.65, 0.2, 0.4)
     assert plan.recipe.levels.ghost_share == 0.05
