@@ -12,7 +12,7 @@ from tumordiff_core import files, paths
 from tumordiff_core.errors import ModelError, TumorDiffError
 
 FORMAT = 1
-DEFAULT = "small-5"
+DEFAULT = "pair-6"
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
 
 

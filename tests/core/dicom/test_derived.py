@@ -22,7 +22,7 @@ TRIAL = {"ClinicalTrialSponsorName": "S", "ClinicalTrialProtocolID": "P", "Clini
 def record(**changes: Any) -> Record:
     fields: dict[str, Any] = {
         "kind": "denoised", "provenance": "derived", "created": "2026-01-31T10:15:02+00:00", "seed": 7,
-        "model": {"name": "small-3", "version": "1", "weights_sha256": "ab" * 32, "family": "unet"},
+        "model": {"name": "small-6", "version": "1", "weights_sha256": "ab" * 32, "family": "unet"},
         "noise": {"sigma": [3.22, 3.26], "estimator": "air"}, "params": {"strength": 1.0, "input": "/somewhere"},
         "figures": {"ftv_before_cc": 5.31, "ftv_after_cc": 5.28, "rule": "recorded"},
     }  # fmt: skip
@@ -51,7 +51,7 @@ def test_a_reader_sees_at_once_that_it_is_derived_and_from_what() -> None:
     assert found.SourceImageSequence[0].ReferencedSOPInstanceUID == data.SOPInstanceUID
     assert found.SourceImageSequence[0].PurposeOfReferenceCodeSequence[0].CodeValue == "121322"
     assert found.ReferencedSeriesSequence[0].SeriesInstanceUID == data.SeriesInstanceUID
-    for words in ("small-3", "ab" * 32, "3.22, 3.26", "seed 7", "5.31 cc, now 5.28 cc", "Research use only."):
+    for words in ("small-6", "ab" * 32, "3.22, 3.26", "seed 7", "5.31 cc, now 5.28 cc", "Research use only."):
         assert words in found.DerivationDescription
     assert (found.SeriesNumber, found.InstanceNumber) == (3001, 5)
 

@@ -20,12 +20,12 @@ RICIAN = protocol.KINDS["rician"]
 LEVELS = (0.03, 0.05, 0.10, 0.15)
 
 
-@pytest.fixture(scope="module", params=["small-3", "small-5", "paper-1"])
+@pytest.fixture(scope="module", params=["small-6", "pair-6", "paper-1"])
 def model(request):
     return weights.load(model_cards.find(request.param))
 
 
-@pytest.fixture(scope="module", params=["small-3", "small-5"])
+@pytest.fixture(scope="module", params=["small-6", "pair-6"])
 def ours(request):
     return weights.load(model_cards.find(request.param))
 
