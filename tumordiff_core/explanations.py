@@ -32,7 +32,7 @@ class Kept:
     ----------
     pixels : ``phase, slice, row, column, model, npy, names, offsets, share, total, width_px, attention, features`` and
         ``with_features``, the newest last
-    chains : ``phase, slice, model, npy, t, sigma, change`` of a reverse chain
+    chains : ``phase, slice, model, chain, npy, t, sigma, change`` of a reverse chain; ``chain`` is its name
     """
 
     pixels: list[dict[str, Any]] = field(default_factory=list)

@@ -121,6 +121,9 @@ def denoise(
     uncertainty: Annotated[bool, typer.Option(help="Say how sure every pixel is.")] = True,
     alarms: Annotated[bool, typer.Option(help="Look for structure in what was taken away.")] = True,
     explanation: Annotated[bool, typer.Option(help="Keep the steps of one slice and why one pixel is so.")] = True,
+    chain: Annotated[
+        str, typer.Option(metavar="ddim|heun|dpm-solver|ancestral", help="Along which chain the explanation goes.")
+    ] = "ddim",
     seed: Seed = 0,
     series: Annotated[int | None, typer.Option(metavar="N", help="Which series of a folder with several.")] = None,
     yes: Yes = False,
@@ -134,8 +137,8 @@ def denoise(
     values = {
         "input": source if from_catalogue else _whole(source), "out": _whole(out), "model": model, "sigma": sigma,
         "strength": strength, "mirrors": mirrors, "local_means": local_means, "samples": samples,
-        "uncertainty": uncertainty, "alarms": alarms, "explanation": explanation, "seed": seed, "series": series,
-        "yes": yes,
+        "uncertainty": uncertainty, "alarms": alarms, "explanation": explanation, "chain": chain,
+        "seed": seed, "series": series, "yes": yes,
     }  # fmt: skip
     finish(do("denoise", values, seed=seed, as_json=as_json))
 

@@ -121,10 +121,14 @@ class Chain:
     change: list[float]
 
 
-def chain(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel, steps: int) -> Chain:
-    """What each step of the deterministic chain from the matched level adds to the clean estimate.
+def chain(
+    model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel, steps: int, *, name: str = "ddim",
+    seed: int = 0,
+) -> Chain:  # fmt: skip
+    """What each step of a chain from the matched level adds to the clean estimate.
 
-    A slice so large that its steps would hold more than ``CHAIN_PIXELS`` is shown in fewer, 2 at least.
+    ``name`` is one of ``samplers.CHAINS``; ``seed`` is that of the ancestral chain, the others draw nothing. A slice
+    so large that its steps would hold more than ``CHAIN_PIXELS`` is shown in fewer, 2 at least.
     """
     rows, columns = images.shape[-2:]
     steps = min(steps, max(CHAIN_PIXELS // (rows * columns), 2))
@@ -136,7 +140,8 @@ def chain(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel
 
     with torch.inference_mode():
         start, alpha_bars, clean_of = chain_of(model, images, present, noise, steps)
-        samplers.ddim(start, alpha_bars, clean_of, keep)
+        alpha_bars = samplers.levels_of(name, alpha_bars)
+        samplers.along(name, start, alpha_bars, clean_of, torch.Generator().manual_seed(seed), keep)
     change = [0.0, *(float(np.sqrt(np.mean((b - a) ** 2))) for a, b in itertools.pairwise(stacked))]
     first = ((1 - alpha_bars[0]) / alpha_bars[0]) ** 0.5
     sigma = [noise.sigma * ((1 - a) / a) ** 0.5 / max(first, 1e-12) for a in alpha_bars]

@@ -108,3 +108,51 @@ def dpm_solver_2m(y: Tensor, sigmas: Sequence[float], clean_of: CleanOf, seen: S
         y = after / now * y - math.expm1(-step) * guess
         before, step_before = x_0, step
     return y
+
+
+CHAINS = ("ddim", "heun", "dpm-solver", "ancestral")
+"""Names of the reverse chains; all but the last are deterministic."""
+
+_FLOWS = {"heun": heun, "dpm-solver": dpm_solver_2m}
+
+
+def levels_of(chain: str, alpha_bars: Sequence[float]) -> list[float]:
+    """The levels a chain of ``CHAINS`` visits: those given, for the fast solvers as many between the same ends.
+
+    The fast solvers are spaced as their papers space them; keeping the ends asks the network for no level that the
+    other chains do not ask for.
+    """
+    if chain not in _FLOWS:
+        return list(alpha_bars)
+    first, last = _sigma_of(alpha_bars[0]), _sigma_of(alpha_bars[-1])
+    sigmas = karras_sigmas(first, len(alpha_bars), smallest=last)
+    return [float(schedules.alpha_bar_of(sigma)) for sigma in sigmas[:-1]]
+
+
+def along(
+    chain: str,
+    x_t: Tensor,
+    alpha_bars: Sequence[float],
+    clean_of: CleanOf,
+    generator: torch.Generator,
+    seen: Seen | None = None,
+) -> Tensor:
+    """The clean image at the end of a chain of ``CHAINS``, in the variance-preserving form all along.
+
+    ``generator`` is drawn from by the ancestral chain only. Raises KeyError for a name that is not in ``CHAINS``.
+    """
+    if chain == "ddim":
+        return ddim(x_t, alpha_bars, clean_of, seen)
+    if chain == "ancestral":
+        return ancestral(x_t, alpha_bars, clean_of, generator, seen)
+
+    def preserving(k: int, y: Tensor, x_0: Tensor) -> None:
+        if seen is not None:
+            seen(k, y * alpha_bars[k] ** 0.5, x_0)
+
+    sigmas = [*(_sigma_of(alpha_bar) for alpha_bar in alpha_bars), 0.0]
+    return _FLOWS[chain](x_t / alpha_bars[0] ** 0.5, sigmas, clean_of, preserving)
+
+
+def _sigma_of(alpha_bar: float) -> float:
+    return float(((1 - alpha_bar) / alpha_bar) ** 0.5)

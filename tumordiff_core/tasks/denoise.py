@@ -50,6 +50,9 @@ class DenoiseParams(BaseModel):
     explanation: bool = Field(
         True, title="Explanation", description="Keeps the steps of one slice and why one pixel came out as it did."
     )
+    chain: Literal["ddim", "heun", "dpm-solver", "ancestral"] = Field(
+        "ddim", title="Chain", description="Which chain the explanation goes along; the denoised image is the same."
+    )
     mirrors: Literal[1, 2, 4] = Field(
         1, title="Mirror images", description="The mean over so many: a little better, so many times slower."
     )
@@ -429,8 +432,11 @@ def _explain(
             about = {"phase": phase, "slice": index, "model": model.name}
             said, maps = explain.pixel(model, seen[0], seen[1], noise, row, column, features=True)
             pixels.append(explanations.stored(job.result, {**about, **said}, maps))
-            chain = explain.chain(model, seen[0], seen[1], noise, params.keep_steps)
+            chain = explain.chain(
+                model, seen[0], seen[1], noise, params.keep_steps, name=params.chain, seed=params.seed
+            )
             steps = {
+                "chain": params.chain,
                 "t": [*(schedules.linear().matched_time(((1 - a) / a) ** 0.5) for a in chain.alpha_bar), 0.0],
                 "sigma": [*(sigma * scaling.range for sigma in chain.sigma), 0.0],
                 "change": [change * scaling.range for change in chain.change],

@@ -110,7 +110,7 @@ def _chain(
     if request.get("direction") == "forward":
         images, sigmas, times, change = _forward(values[centre], steps, int(request.get("seed", 0)))
     else:
-        images, sigmas, times, change = _reverse(values, centre, steps, noise, model)
+        images, sigmas, times, change = _reverse(request, values, steps, noise, model)
     shown = scaling.invert(np.stack(images))
     found = {
         "npy": _keep(shown), "t": times, "sigma": [sigma * scaling.range for sigma in sigmas],
@@ -155,11 +155,15 @@ def _forward(image: "Float", steps: int, seed: int) -> Chain:
     return images, [float(schedule.sigma[t]) / 2 for t in times], [float(t) for t in times], []
 
 
-def _reverse(values: "Float", centre: int, steps: int, noise: "NoiseLevel", model: "LoadedModel") -> Chain:
-    """The deterministic chain from the slice's own level to the clean image."""
+def _reverse(
+    request: dict[str, Any], values: "Float", steps: int, noise: "NoiseLevel", model: "LoadedModel"
+) -> Chain:  # fmt: skip
+    """The wanted chain from the slice's own level to the clean image."""
     from tumordiff_core.engine import explain, schedules
 
-    found = explain.chain(model, *_seen(values, centre, model), noise, steps)
+    images, present = _seen(values, min(int(request["slice"]), REACH), model)
+    name, seed = request.get("chain", "ddim"), int(request.get("seed", 0))
+    found = explain.chain(model, images, present, noise, steps, name=name, seed=seed)
     schedule = schedules.linear()
     times = [schedule.matched_time(((1 - a) / a) ** 0.5) for a in found.alpha_bar]
     return [*found.noisy, found.images[-1]], [*found.sigma, 0.0], [*times, 0.0], found.change

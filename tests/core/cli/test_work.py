@@ -21,9 +21,10 @@ VERBS: list[tuple[list[Any], str, dict[str, Any]]] = [
     (["denoise", HERE, "--out", "o", "--no-uncertainty", "--no-alarms", "--no-explanation"], "denoise",
      {"uncertainty": False, "alarms": False, "explanation": False}),
     (["denoise", "series:1.2.3", "--out", "o", "--sigma", "12.5", "--samples", "4", "--seed", "3", "--series", "7",
-      "--strength", "0.5", "--model", "m", "--mirrors", "4", "--local-means", "0.2", "--yes"], "denoise",
+      "--strength", "0.5", "--model", "m", "--mirrors", "4", "--local-means", "0.2", "--chain", "heun", "--yes"],
+     "denoise",
      {"input": "series:1.2.3", "sigma": 12.5, "samples": 4, "seed": 3, "series": 7, "strength": 0.5, "model": "m",
-      "mirrors": 4, "local_means": 0.2, "yes": True}),
+      "mirrors": 4, "local_means": 0.2, "chain": "heun", "yes": True}),
     (["response", "DEMO-001"], "response", {"patient": "DEMO-001"}),
     (["simulate", "--out", "o", "--patients", "2", "--visits", "2"], "simulate", {"patients": 2, "visits": 2}),
     (["train", "--preset", "paper", "--name", "n", "--epochs", "2"], "train",
@@ -73,6 +74,13 @@ def test_values_a_task_refuses_are_wrong_usage_and_leave_no_job(tumordiff):
 def test_a_number_of_mirror_images_there_is_not_is_refused(tumordiff, tmp_path: Path):
     said = tumordiff("denoise", HERE, "--out", tmp_path / "o", "--mirrors", "3")
     assert said.code == 2 and "1, 2 or 4" in said.err
+
+
+def test_a_chain_there_is_not_is_refused_in_one_sentence(tumordiff, tmp_path: Path):
+    said = tumordiff("denoise", HERE, "--out", tmp_path / "o", "--chain", "euler")
+    assert said.code == 2 and not paths.jobs().exists()
+    assert "chain is 'euler'" in said.err.lower() and "'ddim', 'heun', 'dpm-solver' or 'ancestral'" in said.err
+    assert len(said.err.strip().splitlines()) == 1
 
 
 def test_a_target_that_is_taken_is_named_before_the_work(tumordiff, tmp_path: Path):

@@ -129,3 +129,34 @@ def test_karras_levels_start_at_the_images_own_noise_and_end_at_none():
     assert sigmas[0] == pytest.approx(0.1)
     assert sigmas[-1] == 0
     assert all(a > b for a, b in itertools.pairwise(sigmas))
+
+
+@pytest.mark.parametrize("chain", samplers.CHAINS)
+def test_every_chain_ends_no_further_from_the_posterior_mean_than_a_draw(chain):
+    """The deterministic ones at the end of the exact flow, the ancestral one a posterior deviation away."""
+    sigma, steps = 0.2, 200
+    _, x_t, alpha_bar, _, generator = gaussian_case(sigma)
+    levels = samplers.levels_of(chain, samplers.levels_from(sigma, steps))
+    visited = []
+    found = samplers.along(chain, x_t, levels, exact_clean_of, generator, lambda k, at, _: visited.append((k, at)))
+    mean = samplers.one_step(x_t, alpha_bar, exact_clean_of)
+    deviation = (VARIANCE * sigma**2 / (VARIANCE + sigma**2)) ** 0.5
+    away = float((found - mean).square().mean()) ** 0.5 / deviation
+    if chain == "ancestral":
+        assert away == pytest.approx(1, abs=0.03)
+    else:
+        flow = x_t / alpha_bar**0.5 * (VARIANCE / (VARIANCE + sigma**2)) ** 0.5
+        assert float((found - flow).abs().max()) < 0.02 * sigma
+        assert away < 0.6
+    assert [k for k, _ in visited] == list(range(steps)) and torch.allclose(visited[0][1], x_t)
+    for (_, at), level in zip(visited, levels, strict=True):
+        assert float(at.var()) == pytest.approx(level * VARIANCE + 1 - level, rel=0.25)
+
+
+@pytest.mark.parametrize("schedule", [None, schedules.linear()])
+@pytest.mark.parametrize("chain", ["heun", "dpm-solver"])
+def test_fast_chains_stay_between_the_levels_of_the_others(chain, schedule):
+    others = samplers.levels_from(0.1, 8, schedule)
+    found = samplers.levels_of(chain, others)
+    assert found != pytest.approx(others) and sorted(found) == found and len(found) == 8
+    assert (found[0], found[-1]) == (pytest.approx(others[0]), pytest.approx(others[-1]))

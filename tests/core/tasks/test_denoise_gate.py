@@ -1,5 +1,6 @@
 """A denoising job meets the export gate: what it keeps, what it says, and what a refused output costs."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,29 @@ def test_a_single_stack_gets_none_back_unless_told(tmp_path: Path, home: Path) -
     assert lost > 0.5
     expected = local_means.expected(torch.from_numpy(means[1.0]), 10.0, 1).numpy()
     assert abs(float((stack - expected).mean())) < 0.2 * lost
+
+
+def test_each_chain_is_gone_along_and_recorded_and_the_image_is_the_same(tmp_path: Path, home: Path) -> None:
+    tiny_model.make(paths.models())
+    np.save(tmp_path / "stack.npy", magnitude(np.full((2, 32, 32), 100.0), 10.0, np.random.default_rng(1)))
+    means, gone = {}, {}
+    drawn = [("ancestral", 0), ("ancestral", 0), ("ancestral", 1)]
+    for chain, seed in [("ddim", 0), ("heun", 0), ("dpm-solver", 0), *drawn]:
+        params = {"input": str(tmp_path / "stack.npy"), "model": "tiny", "sigma": 10.0, "chain": chain, "seed": seed,
+                  "keep_steps": 4, "alarms": False, "uncertainty": False}  # fmt: skip
+        folder = jobs.new_job("denoise", params)
+        assert worker.main(folder) == 0, jobs.failure(folder)
+        kept = open_result(folder / "result")
+        row = explanations.read(kept.folder).chain(0, 1)
+        assert kept.record.params["chain"] == row["chain"] == chain
+        assert row["sigma"][0] == pytest.approx(10.0) and len(row["t"]) == 5
+        images = np.load(row["npy"])
+        assert (chain, seed) not in gone or np.array_equal(gone[chain, seed], images)
+        means[chain, seed], gone[chain, seed] = np.array(kept.array("mean")), images
+    assert all(np.array_equal(means["ddim", 0], mean) for mean in means.values())
+    ends = list(gone.values())
+    assert all(not np.array_equal(a[-1], b[-1]) for a, b in itertools.combinations(ends, 2))
+    assert all(np.array_equal(ends[0][0], each[0]) for each in ends)
 
 
 def test_posterior_samples_say_how_far_they_lie_from_the_mean(tmp_path: Path, home: Path) -> None:

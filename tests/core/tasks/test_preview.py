@@ -110,6 +110,17 @@ def test_a_reverse_chain_says_what_each_step_changed_and_a_forward_one_says_noth
     assert preview.handle(request_of("chain", model=model, steps=4, direction="forward"))["change"] == []
 
 
+def test_a_chain_is_gone_along_as_asked(request_of: Any):
+    def images_of(**more: Any) -> Any:
+        return np.load(preview.handle(request_of("chain", model="paper-1", steps=4, **more))["npy"])
+
+    wanted = (("ddim", 0), ("heun", 0), ("dpm-solver", 0), ("ancestral", 0), ("ancestral", 1))
+    ends = {asked: images_of(chain=asked[0], seed=asked[1]) for asked in wanted}
+    assert np.array_equal(ends["ddim", 0], images_of())
+    assert len({images[-1].tobytes() for images in ends.values()}) == len(ends)
+    assert all(images[-1][:8].std() < images[0][:8].std() for images in ends.values())
+
+
 def test_a_pixel_that_was_asked_about_is_kept_with_its_result(request_of: Any, tmp_path: Path):
     about = {"model": model_cards.DEFAULT, "row": ROW, "column": COLUMN, "result": str(tmp_path), "phase": 1}
     found = preview.handle(request_of("explain", **about))

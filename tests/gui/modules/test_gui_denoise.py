@@ -526,6 +526,27 @@ def test_sliders_go_through_both_processes_of_both_networks(wiring: Any, denoise
     assert np.std(noisy - fakes.breast(1)[index]) > 200
 
 
+def test_steps_go_along_the_chain_that_the_form_names(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    denoise.change_layout("steps")
+    qtbot.waitUntil(lambda: len(asked(wiring, "chain")) == 2, timeout=PATIENCE_MS)
+    editor = denoise.controls.form.editor("chain")
+    editor.box.setCurrentIndex(editor.box.findData("heun"))
+    qtbot.waitUntil(lambda: len(asked(wiring, "chain")) == 4, timeout=PATIENCE_MS)
+    assert [told["chain"] for told in asked(wiring, "chain")] == ["ddim", "ddim", "heun", "heun"]
+    assert denoise.controls.form.values()["chain"] == "heun"
+
+
+def test_a_result_from_before_chains_could_be_chosen_went_along_ddim(
+    wiring: Any, denoise: Any, qtbot: Any, home: Path
+):  # fmt: skip
+    editor = denoise.controls.form.editor("chain")
+    editor.box.setCurrentIndex(editor.box.findData("heun"))
+    show_result(wiring, denoise, qtbot, fakes.make_result(home / "r" / "result", samples=4))
+    assert editor.get() == "ddim" and not denoise.showing.chosen.stale
+    editor.box.setCurrentIndex(editor.box.findData("ancestral"))
+    qtbot.waitUntil(lambda: denoise.showing.chosen.stale, timeout=PATIENCE_MS)
+
+
 def test_steps_are_scored_where_the_truth_is_known(wiring: Any, denoise: Any, qtbot: Any):
     wiring.context.warm.truth_known = True
     denoise._ask_truth()

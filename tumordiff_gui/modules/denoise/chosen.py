@@ -52,6 +52,7 @@ class Chosen:
     files : array and record of the acquired phase, for the preview child; ``None`` when there are none
     truth_file : the clean phase of a simulation, empty where there is none, ``None`` while that is not known
     way : how the form says slices are to be denoised
+    chain : along which reverse chain the steps go
     ours, paper : the networks that stand side by side, empty where none is installed
     refused : why this series is not denoised, empty when it is
     """
@@ -69,6 +70,7 @@ class Chosen:
     paper: str = ""
     models: dict[str, Model] = field(default_factory=dict)
     way: Way = Way()
+    chain: str = "ddim"
     seed: int = 0
     stale: bool = False
     nothing: bool = True

@@ -467,7 +467,7 @@ class Panel(QWidget):
         self._result = self.showing.chosen.result = result
         self.showing.strength = self.showing.computed_strength()
         self.controls.set_strength(self.showing.strength)
-        made = {**dict.fromkeys(OF_ONE_SERIES), **result.record.params}
+        made = {**dict.fromkeys(OF_ONE_SERIES), "chain": "ddim", **result.record.params}
         self.controls.form.set({name: made[name] for name in FORM_FIELDS if name in made})
         self.models.put(str(result.record.model.get("name")))
         return True
@@ -476,8 +476,8 @@ class Panel(QWidget):
         """Whether the form or the model says something else than the result was made with."""
         if self._result is None:
             return False
-        # What was made before local means could be given back was made without them.
-        made, now = {"local_means": 0.0, **self._result.record.params}, self.controls.form.values()
+        # What was made before local means could be given back, or a chain chosen, was made without them, by DDIM.
+        made, now = {"local_means": 0.0, "chain": "ddim", **self._result.record.params}, self.controls.form.values()
         if self.model_name and self.model_name != self._result.record.model.get("name"):
             return True
         return any(made[name] != now.get(name) for name in FORM_FIELDS if name in made)
@@ -540,6 +540,7 @@ class Panel(QWidget):
         )
         chosen.ours, chosen.paper = self.models.side_by_side()
         chosen.way, chosen.seed = self._way(), int(form.get("seed") or 0)
+        chosen.chain = str(form.get("chain") or "ddim")
         chosen.stale, chosen.refused = self._is_stale(), self._refused()
         chosen.nothing = not self._at.series_uid and self._result is None
         self.showing.refresh()

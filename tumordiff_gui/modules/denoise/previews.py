@@ -125,20 +125,24 @@ class Chains(QObject):
         self._warm = warm
         self._kept: dict[tuple[Any, ...], Chain] = {}
         self._asked: set[tuple[Any, ...]] = set()
+        self._forgotten = 0
 
     def of(self, source: Source, index: int, model: str, direction: str) -> Chain | None:
         """A chain that has come."""
         return self._kept.get((source, index, model, direction))
 
     def want(self, source: Source, index: int, model: str, direction: str, *, sigma: float | None, truth: str,
-             seed: int = 0) -> None:  # fmt: skip
+             chain: str, seed: int) -> None:  # fmt: skip
         """Bring a chain unless it is here or on its way."""
         key = (source, index, model, direction)
         if key in self._kept or key in self._asked:
             return
         self._asked.add(key)
+        forgotten = self._forgotten
 
         def answered(reply: dict[str, Any]) -> None:
+            if forgotten != self._forgotten:
+                return
             self._asked.discard(key)
             try:
                 self._kept[key] = Chain(reply)
@@ -150,20 +154,24 @@ class Chains(QObject):
             self.arrived.emit(model, direction)
 
         def failed(sentence: str, details: str) -> None:
+            if forgotten != self._forgotten:
+                return
             self._asked.discard(key)
             self.failed.emit(model, sentence, details)
 
         body = {
             "op": "chain", "npy": source[0], "record": source[1], "slice": index, "model": model,
-            "direction": direction, "steps": CHAIN_STEPS, "seed": seed, "truth": truth,
+            "direction": direction, "chain": chain, "steps": CHAIN_STEPS, "seed": seed, "truth": truth,
         }  # fmt: skip
         if sigma is not None:
             body["sigma"] = sigma
         self._warm.ask(SERVICE, body, answered, failed)
 
     def forget(self) -> None:
-        """Let go of all chains, for example when the noise level changed."""
+        """Let go of all chains, also of those on their way, for example when the noise level changed."""
         self._kept.clear()
+        self._asked.clear()
+        self._forgotten += 1
 
 
 class Explanation:

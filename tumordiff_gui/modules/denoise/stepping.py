@@ -42,7 +42,7 @@ class Stepping(QObject):
             if model and self._kept_chain(model) is None:
                 self.chains.want(
                     chosen.files, index, model, self.strip.direction, sigma=chosen.way.sigma,
-                    truth=chosen.truth_file or "", seed=chosen.seed,
+                    truth=chosen.truth_file or "", chain=chosen.chain, seed=chosen.seed,
                 )  # fmt: skip
 
     def _kept_chain(self, model: str) -> Chain | None:
