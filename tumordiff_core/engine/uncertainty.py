@@ -1,8 +1,9 @@
 """How sure a posterior mean is: its Jacobian J = dD/dy gives the posterior covariance, Cov[x | y] = J C.
 
-For y = x + n with noise covariance C (sigma^2 I when white): Efron 2011; Manor & Michaeli 2024 (2309.13598). For
-magnitude noise it holds where the signal is above about three sigma. J is never formed: random probes see it through
-one more evaluation each, by a forward difference.
+For y = x + n with noise covariance C (sigma^2 I when white): Tweedie's formula and its covariance, Efron 2011 (JASA
+106:1602); for images Manor & Michaeli 2024 (2309.13598). For magnitude noise it holds where the signal is above about
+three sigma. J is never formed: random probes see it through one more evaluation each, by a forward difference
+(Ramani 2008, Monte-Carlo SURE, TIP 17:1540).
 """
 
 from collections.abc import Callable
@@ -95,7 +96,7 @@ def _pieced_mean(model: LoadedModel, beside: Callable[[Window], Tensor], present
 
 
 def directional(mean: Mean, centre: Tensor, at: Tensor, direction: Tensor, sigma: float) -> Tensor:
-    """J times a direction of unit size, by one forward difference of ``STEP`` sigma."""
+    """J times a direction of unit size, by one forward difference of ``STEP`` sigma (as Manor & Michaeli 2024 do)."""
     step = STEP * sigma
     return (mean(centre + step * direction) - at) / step
 
@@ -115,8 +116,9 @@ def doubt(
 ) -> Doubt:
     """Posterior deviation, trace and the residual's expected look for some slices, from ``probes`` evaluations more.
 
-    A probe z has the covariance C of the noise, so E[z (J z)^T] = C J^T, and the residual of a posterior mean has
-    E[r r^T] = C - J C: its power and lag-1 follow from z against z - J z. Where G of its residual is given back
+    The error is Cov[x | y] = J C (Efron 2011; Manor & Michaeli 2024), its trace MSE as in Stein 1981 (SURE). A probe z
+    has the covariance C of the noise, so E[z (J z)^T] = C J^T (Hutchinson 1990), and the residual of a posterior mean
+    has E[r r^T] = C - J C: its power and lag-1 follow from z against z - J z. Where G of its residual is given back
     (``local_means.py``), the residual is (1 - G) of that, so (1 - G) z is held against z - J z, with J of the whole
     answer; the error is then J C less G z against z - J z.
 
@@ -281,6 +283,7 @@ def patch_std(
 ) -> tuple[Float, npt.NDArray[np.int64]]:
     """Posterior deviation of the means of many 8x8 patches of one slice, all by one evaluation more.
 
+    Along a direction v, v^T Cov[x | y] v = sigma^2 v^T J v (Manor & Michaeli 2024), with v the mean of a patch:
     sd^2 = sigma^2 / 64 * mean over the patch of (J 1_patch); patches lie ``PATCH_SPACING`` apart, so that they do not
     see one another. Where local means are given back, G 1_patch against (1 - J) 1_patch is taken off (see ``doubt``).
     White noise only.

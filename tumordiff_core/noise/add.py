@@ -25,12 +25,15 @@ def magnitude(
 ) -> npt.NDArray[np.float32]:
     """Root sum of squares over receiver channels: Rician for one, non-central chi for more.
 
+    Rician: density in Gudbjartsson & Patz 1995, eq. 1, and its limit without signal, Rayleigh, in eq. 2; non-central
+    chi: Constantinides 1997 (MRM 38:852).
+
     Parameters
     ----------
     clean : real [..., row, column], the signal without noise
     sigma : standard deviation of each of a channel's two parts, in the units of ``clean``; a number or a map
     rng : draws the real part before the imaginary part, channel by channel
-    channels : number of receiver channels L (Gudbjartsson & Patz 1995 for L = 1; Constantinides 1997 for more)
+    channels : number of receiver channels L
     spectrum : amplitude [row, column] in FFT order with mean power 1, or None for white noise
 
     Returns
@@ -49,7 +52,9 @@ def magnitude(
 def expected_magnitude(snr: npt.NDArray[Any], channels: int = 1) -> Float:
     """E[y | x] / sigma of a magnitude over ``channels`` receiver channels, for signals x in units of sigma; any shape.
 
-    The mean of a non-central chi variable of 2 L degrees of freedom by Kummer's function (Constantinides 1997).
+    The mean of a non-central chi variable of 2 L degrees of freedom by Kummer's function (Constantinides 1997), as
+    Koay & Basser 2006 (JMR 179:317) write it for their correction: beta_L 1F1(-1/2; L; -x^2 / 2 sigma^2). Without
+    signal and with one channel it is sqrt(pi / 2) (Gudbjartsson & Patz 1995, eq. 3).
     """
     at_zero = np.sqrt(2) * np.exp(gammaln(channels + 0.5) - gammaln(channels))
     squared = np.asarray(snr, dtype=np.float64) ** 2

@@ -2,7 +2,8 @@
 
 After Foi, ISBI 2011 ("Noise estimation and removal in MR imaging: the variance-stabilization approach"): a function
 ``f`` with ``std f(y) = 1`` whatever the signal, and an inverse that maps ``E[f(y) | x]`` back to ``x``. Both are built
-numerically from the distribution of a non-central chi variable, so no table is shipped.
+numerically from the distribution of a non-central chi variable (Gudbjartsson & Patz 1995, eq. 1, for one channel;
+Constantinides 1997 for more), so no table is shipped; how the slope is found is our own.
 """
 
 from dataclasses import dataclass
@@ -35,20 +36,24 @@ class Stabiliser:
     mean_f: Float
 
     def forward(self, values: npt.NDArray[Any], sigma: float) -> npt.NDArray[np.float32]:
-        """Stabilised values (standard deviation 1) of magnitudes with noise ``sigma``; any shape."""
+        """Stabilised values (standard deviation 1) of magnitudes with noise ``sigma``: ``f`` of Foi 2011; any shape."""
         scaled = np.asarray(values, dtype=np.float64) / sigma
         inside = np.interp(scaled, self.y, self.f)
         beyond = np.maximum(scaled - self.y[-1], 0.0)
         return np.asarray(inside + beyond, dtype=np.float32)
 
     def expected(self, signal: npt.NDArray[Any], sigma: float) -> npt.NDArray[np.float32]:
-        """``E[f(y) | x]`` of noise-free signals: what a perfect filter of stabilised data would return."""
+        """``E[f(y) | x]`` of noise-free signals: what a perfect filter of stabilised data would return (Foi 2011)."""
         scaled = np.asarray(signal, dtype=np.float64) / sigma
         inside = np.interp(scaled, self.x, self.mean_f)
         return np.asarray(inside + np.maximum(scaled - self.x[-1], 0.0), dtype=np.float32)
 
     def inverse(self, stabilised: npt.NDArray[Any], sigma: float) -> npt.NDArray[np.float32]:
-        """The signal whose stabilised mean is given: the exact unbiased inverse, never negative; any shape."""
+        """The signal whose stabilised mean is given, never negative; any shape.
+
+        The exact unbiased inverse of Foi 2011: it undoes ``expected`` and not ``forward``, whose own inverse would
+        leave the bias of the magnitude.
+        """
         values = np.asarray(stabilised, dtype=np.float64)
         inside = np.interp(values, self.mean_f, self.x)
         beyond = np.maximum(values - self.mean_f[-1], 0.0)
@@ -72,7 +77,8 @@ def _samples(x: Float, channels: int) -> tuple[Float, Float]:
 def stabiliser(channels: int = 1, rounds: int = ROUNDS) -> Stabiliser:
     """Build the transform for ``channels`` receiver channels (takes about a second, once per process).
 
-    ``rounds`` of refinement divide the slope by the deviation that is left (Foi 2011, section 3).
+    The slope begins as 1 / std(y | x) at E[y | x]; ``rounds`` of refinement divide it by the deviation that is left
+    (Foi 2011, section 3).
     """
     x = np.concatenate([np.linspace(0, 8, 161), np.linspace(8, LARGEST_SNR, 131)[1:]])
     y, weight = _samples(x, channels)

@@ -64,7 +64,11 @@ class Tissue:
 
 
 def tissue_noise(volume: npt.NDArray[Any], *, channels: int = 1) -> Tissue:
-    """The noise of the tissue of one phase [slice, row, column]; sigma 0 when nothing can be measured."""
+    """The noise of the tissue of one phase [slice, row, column]; sigma 0 when nothing can be measured.
+
+    Begins with median(abs(middle coefficient)) / 0.6745 (Donoho & Johnstone 1994, Biometrika 81:425), then stabilises
+    at that level (Foi 2011) and reads the level again from the flattest blocks (Ponomarenko 2007), until it stays.
+    """
     nothing = Tissue(0.0, 0.0, 0.0, (0.0, 0.0), blocks=0, spectrum=None)
     step = max(-(-len(volume) // MOST_SLICES), 1)
     slices = np.asarray(volume[::step], dtype=np.float64)
