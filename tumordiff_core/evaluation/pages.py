@@ -84,7 +84,7 @@ def _table(lines: Sequence[dict[str, Any]], against: str) -> str:
             f"{psnr['low']:.2f} to {psnr['high']:.2f}" if psnr else "-",
             _mean(line, "ssim_tissue", ".3f"), _mean(line, "psnr_whole", ".2f"), _mean(line, "ssim_whole", ".3f"),
             _mean(line, "psnr_lesion", ".2f"), gain, better,
-            "-" if pair is None or pair["p_value"] is None else f"{pair['p_value']:.2g}", _worse(worse),
+            "-" if pair is None or pair["p_value"] is None else f"{pair['p_value']:.2g}", worse_words(worse),
             f"{_mean(line, 'bias_tissue', '+.2%')}, {_mean(line, 'bias_air', '+.2%')}".replace("%", ""),
             _mean(line, "skin_px", ".2f"), _mean(line, "skin_percent", "+.0f"),
             f"{line['seconds']:.2g}", f"{line['grew_mb']:.0f}",
@@ -93,8 +93,8 @@ def _table(lines: Sequence[dict[str, Any]], against: str) -> str:
     return "".join(out) + "</table>"
 
 
-def _worse(worse: dict[str, Any]) -> str:
-    """How many slices of whom, and what rate that still allows."""
+def worse_words(worse: dict[str, Any]) -> str:
+    """How many slices of whom came out worse, and what rate that still allows; of what ``worse_slices`` counted."""
     people = f"{worse['patients']} patient{'' if worse['patients'] == 1 else 's'}"
     bound = 100 * worse["upper_bound_95"]
     return f"{worse['slices']} of {worse['of']} slices of {people}, 95 % upper bound {bound:.0f} %"

@@ -141,12 +141,14 @@ def _names(params: EvaluateParams) -> list[str]:
 
 
 def _line(line: dict[str, Any], against: str) -> dict[str, Any]:
+    from tumordiff_core.evaluation import pages
+
     pair, worse = line.get(f"over {against}"), line["worse_than_input"]
     psnr, ssim = (line[score] and line[score]["mean"] for score in ("psnr_tissue", "ssim_tissue"))
     return {
         **{key: line[key] for key in ("set", "kind", "level", "method")}, "psnr_tissue": psnr,
         f"over {against}": pair["difference"] if pair else None, "ssim_tissue": ssim,
-        "worse": f"{worse['slices']} of {worse['of']}",
+        "worse": pages.worse_words(worse),
     }  # fmt: skip
 
 

@@ -145,6 +145,11 @@ def test_phantoms_alone_take_no_data_and_their_answer_fits_a_terminal(
     shown = evaluate.for_terminal(answer)["summary"]
     assert list(shown[1]) == ["set", "kind", "level", "method", "psnr_tissue", "over identity", "ssim_tissue", "worse"]
     assert shown[1]["psnr_tissue"] == answer["summary"][1]["psnr_tissue"]["mean"]
+    counted = answer["summary"][1]["worse_than_input"]
+    assert (counted["of"], counted["patients"]) == (1, 1)
+    bound = 100 * counted["upper_bound_95"]
+    assert shown[1]["worse"] == f"{counted['slices']} of 1 slices of 1 patient, 95 % upper bound {bound:.0f} %"
+    assert f"<td>{shown[1]['worse']}</td>" in (folder / "result" / "report.html").read_text("utf-8")
     assert evaluate.for_terminal({"note": "repeat"}) == {"note": "repeat"}
 
 
