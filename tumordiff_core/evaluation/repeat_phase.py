@@ -19,6 +19,7 @@ from tumordiff_core.errors import InputError
 from tumordiff_core.evaluation import baselines
 from tumordiff_core.noise.add import magnitude
 from tumordiff_core.noise.correlation import gaussian_spectrum
+from tumordiff_core.noise.spectrum import Spectrum
 from tumordiff_core.progress import Progress
 from tumordiff_core.simulation import cohort
 
@@ -68,6 +69,7 @@ class Series:
     pre, first, second : phase before contrast, phase to denoise, phase to compare with
     noise : of the first phase, in the units of the values
     high : what the values are divided by before a network sees them
+    spectrum : of the noise of the first phase, where it was measured
     """
 
     values: npt.NDArray[Any]
@@ -76,6 +78,14 @@ class Series:
     second: int
     noise: NoiseLevel
     high: float
+    spectrum: Spectrum | None = None
+
+    def amplitude(self) -> npt.NDArray[np.float64]:
+        """Amplitude of the noise [row, column] in FFT order: as measured, else a Gaussian of its lag-1 correlation."""
+        rows, columns = self.values.shape[-2:]
+        if self.spectrum is None:
+            return gaussian_spectrum(rows, columns, self.noise.lag1)
+        return self.spectrum.amplitude(rows, columns)
 
     def without_second(self) -> tuple[npt.NDArray[Any], int]:
         """The phases that a method may see, and which of them is to be denoised."""
@@ -157,7 +167,7 @@ def of_filter(name: str, sigma: float, *, coloured: bool = False) -> Denoise:
         image = series.values[series.first, place].astype(np.float32)
         if name == "gaussian":
             return baselines.gaussian(image, 0.0, sigma)
-        spectrum = gaussian_spectrum(image.shape[0], image.shape[1], series.noise.lag1) if coloured else None
+        spectrum = series.amplitude() if coloured else None
         if name == "bm3d":
             return baselines.bm3d(image, sigma, 1.0, spectrum)
         scaled = baselines.run(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tumordiff_core.engine.denoise import LoadedModel
     from tumordiff_core.evaluation.denoise import Method
     from tumordiff_core.evaluation.references import Reference
+    from tumordiff_core.evaluation.repeat_phase import Series
     from tumordiff_core.jobs.worker import Job
     from tumordiff_core.progress import Progress
 
@@ -258,6 +259,13 @@ def _small_lesions(
     return rows
 
 
+def _spectrum_words(series: "Series") -> str:
+    """Which spectrum of the noise BM3D is given."""
+    if series.spectrum is None:
+        return "taken to be a Gaussian of these correlations"
+    return "the one of a zero-filled acquisition that fits it best"
+
+
 def _repeat(params: EvaluateParams, job: "Job") -> None:
     """The repeat-phase test alone: one phase of a real series denoised, judged by the independent next one."""
     from tumordiff_core import result_folder
@@ -278,7 +286,8 @@ def _repeat(params: EvaluateParams, job: "Job") -> None:
     job.progress.stage("measure noise")
     level = estimate(volume.values[early])
     noise = NoiseLevel(level.sigma, level.lag1, level.channels)
-    series = repeat_phase.Series(volume.values, 0, early, late, noise, robust_scaling(volume.values).high)
+    high = robust_scaling(volume.values).high
+    series = repeat_phase.Series(volume.values, 0, early, late, noise, high, level.spectrum)
     methods = repeat_phase.usual_filters(level.sigma)
     for name in _names(params):
         model = replace(weights.load(model_cards.find(name)), local_means=share_of(params.local_means, volume.phases))
@@ -287,7 +296,8 @@ def _repeat(params: EvaluateParams, job: "Job") -> None:
     note = (
         f"Phase {early} denoised, judged by phase {late}, which no method saw: mean squared difference over "
         f"{rows[0]['voxels']} still voxels; one series, so only differences mean anything. Measured noise "
-        f"{level.sigma:.3g}, correlation of neighbours {level.lag1[0]:.2f} and {level.lag1[1]:.2f}."
+        f"{level.sigma:.3g}, correlation of neighbours {level.lag1[0]:.2f} and {level.lag1[1]:.2f}; its spectrum is "
+        f"{_spectrum_words(series)}."
     )
     _tables(job.result, rows, "repeat_phase")
     shown = pages.section("Repeat phase", note, rows)

@@ -1,5 +1,6 @@
 """The repeat-phase test: closed forms, the leak it must not have, the real study, and the truth on a phantom."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ from tumordiff_core.errors import InputError
 from tumordiff_core.evaluation import baselines, repeat_phase
 from tumordiff_core.jobs import folder as jobs
 from tumordiff_core.jobs import worker
+from tumordiff_core.noise.add import coloured
+from tumordiff_core.noise.correlation import gaussian_spectrum, lag1_of_spectrum
+from tumordiff_core.noise.spectrum import zero_filled as zero_filled_spectrum
 from tumordiff_core.progress import Progress
 from tumordiff_core.result_folder import open_result
 from tumordiff_core.simulation import cohort
@@ -93,6 +97,46 @@ def test_the_real_study_says_what_the_guide_says(ispy1_dicom: Path):
     assert [found[w] for w in (0.6, 0.8, 1.0)] == pytest.approx([43.9, 55.2, 68.2], rel=0.03)
     if "bm3d" in found:
         assert found["bm3d"] == pytest.approx(30.8, rel=0.05)
+
+
+@pytest.fixture(scope="module")
+def zero_filled() -> repeat_phase.Series:
+    """The same tissue with the noise of a zero-filled acquisition, whose spectrum is known."""
+    noise = np.random.default_rng(0).normal(0, 3, (3, 7, 64, 64))
+    known = zero_filled_spectrum((0.6, 0.8))
+    amplitude = known.amplitude(64, 64)
+    lag1 = lag1_of_spectrum(amplitude)
+    values = (100 + coloured(noise, amplitude)).astype(np.float32)
+    return repeat_phase.Series(values, 0, 1, 2, NoiseLevel(3.0, lag1), 110.0, known)
+
+
+def test_a_peer_that_takes_a_spectrum_gets_the_measured_one_where_there_is_one(
+    zero_filled: repeat_phase.Series, monkeypatch: pytest.MonkeyPatch
+):
+    given = []
+    monkeypatch.setattr(baselines, "bm3d", lambda image, _sigma, _factor, spectrum: given.append(spectrum) or image)
+    for series in (zero_filled, replace(zero_filled, spectrum=None)):
+        repeat_phase.of_filter("bm3d", 3.0, coloured=True)(series, 3)
+    assert np.array_equal(given[0], zero_filled_spectrum((0.6, 0.8)).amplitude(64, 64))
+    assert np.array_equal(given[1], gaussian_spectrum(64, 64, zero_filled.noise.lag1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("flat", "a Gaussian of these correlations"), ("zero_filled", "of a zero-filled acquisition that fits it best")],
+)
+def test_the_report_says_which_spectrum_of_the_noise_a_peer_got(
+    kind: str, told: str, request: pytest.FixtureRequest, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from tumordiff_core import paths
+
+    tiny_model.make(paths.models())
+    monkeypatch.setattr(baselines, "available", lambda _names: [])
+    np.save(tmp_path / "series.npy", request.getfixturevalue(kind).values)
+    folder = jobs.new_job("evaluate", {"repeat": str(tmp_path / "series.npy"), "models": ["tiny"]})
+    assert worker.main(folder) == 0, jobs.failure(folder)
+    assert told in open_result(folder / "result").record.figures["note"]
+    assert told in (folder / "result" / "report.html").read_text("utf-8")
 
 
 def test_the_command_leaves_a_report(flat, tmp_path: Path, home: Path):
