@@ -106,7 +106,9 @@ SENTENCES: dict[str, Sentence] = {
     ),
     # imaging
     "volume.unknown_kind": Sentence(
-        "{name} has an unknown ending", "a DICOM folder, .nii, .nii.gz, .nrrd or .npy was expected", "convert it first"
+        "{name} has an unknown ending",
+        "a DICOM folder, .nii, .nii.gz, .nrrd, .mha, .mhd or .npy was expected",
+        "convert it first",
     ),
     "volume.unreadable": Sentence(
         "{name} could not be read as a volume ({reason})", "a complete image file was expected", "copy it again"

@@ -93,7 +93,7 @@ def refuse_known(name: str) -> None:
     shown = printable(name)
     if lower == "dicomdir":
         raise InputError("dicom.dicomdir", name=shown)
-    if lower.endswith((".nii", ".nii.gz", ".nrrd")):
+    if lower.endswith((".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")):
         raise InputError("index.volume_file", name=shown)
     if lower.endswith((".zip", ".tar", ".tgz", ".gz", ".7z", ".rar")):
         raise InputError("index.archive_inside", name=shown)

@@ -105,7 +105,7 @@ def preprocess(
 
 
 def denoise(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="DICOM folder, NIfTI, NRRD or .npy stack.")],
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="DICOM folder, NIfTI, NRRD, MetaImage or .npy stack.")],
     out: Annotated[str, typer.Option(metavar="OUT", help="Where the denoised series goes, of the kind of INPUT.")],
     model: Annotated[str, typer.Option(metavar="NAME", help="A model; default: the shipped one.")] = "",
     sigma: Annotated[
@@ -146,7 +146,9 @@ def denoise(
 def export(
     result: Annotated[str, typer.Argument(metavar="RESULT", help="A job id, a unique end of one, or a result folder.")],
     to: Annotated[str, typer.Option(metavar="DIR", help="A new folder.")],
-    kind: Annotated[str, typer.Option("--as", metavar="KIND", help="dicom, nifti, nrrd, png, csv, or a plugin's.")],
+    kind: Annotated[
+        str, typer.Option("--as", metavar="KIND", help="dicom, nifti, nrrd, metaimage, png, csv, or a plugin's.")
+    ],
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:

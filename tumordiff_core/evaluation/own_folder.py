@@ -1,4 +1,4 @@
-"""References from a folder of anyone's volumes: its NIfTI, NRRD and NumPy files, and its DICOM series.
+"""References from a folder of anyone's volumes: its NIfTI, NRRD, MetaImage and NumPy files, and its DICOM series.
 
 Each volume counts as one patient, named by its file or folder and never by a header.
 """

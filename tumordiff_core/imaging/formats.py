@@ -1,4 +1,4 @@
-"""Volumes from and to files: NIfTI, NRRD and NumPy stacks [slice, row, column], in LPS millimetres.
+"""Volumes from and to files: NIfTI, NRRD, MetaImage and NumPy stacks [slice, row, column], in LPS millimetres.
 
 The only room of ``imaging`` that loads SimpleITK; nothing that the window imports may import this file.
 """
@@ -17,6 +17,7 @@ import SimpleITK as sitk
 
 from tumordiff_core import files
 from tumordiff_core.errors import GeometryError, InputError, MissingError
+from tumordiff_core.imaging import metaimage
 from tumordiff_core.imaging.geometry import Geometry
 from tumordiff_core.imaging.volume import Provenance, Volume
 from tumordiff_core.plugins import manager
@@ -34,7 +35,9 @@ NPY_HEADER_LIMIT = 10_000
 NRRD_HEADER_LIMIT = 100_000
 SHEAR_TOLERANCE = 1e-3
 MARKS: dict[str, Provenance] = {"DERIVED": "derived", "PREDICTED": "predicted", "SYNTHETIC": "synthetic"}
-_WRITTEN = (".nii", ".nii.gz", ".nrrd", ".npy")
+_WRITTEN = (".nii", ".nii.gz", ".nrrd", ".mha", ".npy")
+_READ = (*_WRITTEN, ".mhd")
+"""What is written is one file; an ``.mhd`` needs a second one for its pixels."""
 
 
 def read(path: Path, *, progress: Progress | None = None) -> Volume:
@@ -56,7 +59,7 @@ def read(path: Path, *, progress: Progress | None = None) -> Volume:
         if name.endswith(reader.suffixes) and manager.load(reader.can_read)(path):
             volume: Volume = manager.load(reader.read)(path, progress=progress or Progress())
             return volume
-    if name.endswith(_WRITTEN):
+    if name.endswith(_READ):
         raise _unreadable(path, "its first bytes are not of this format")
     raise InputError("volume.unknown_kind", path, name=path.name)
 
@@ -95,6 +98,11 @@ def can_read_npy(path: Path) -> bool:
 def can_read_nrrd(path: Path) -> bool:
     """Whether a file begins as NRRD."""
     return _begins_with(path, b"NRRD000")
+
+
+def can_read_metaimage(path: Path) -> bool:
+    """Whether a file begins as a MetaImage header."""
+    return metaimage.begins(path)
 
 
 def can_read_nifti(path: Path) -> bool:
@@ -152,7 +160,11 @@ def read_nifti(path: Path, *, progress: Progress) -> Volume:
 
     Raises InputError("volume.unreadable", "volume.wrong_shape", "volume.too_large").
     """
-    return _read_image(path, "NiftiImageIO", "nifti", packed=path.name.lower().endswith(".gz"))
+    packed = path.name.lower().endswith(".gz")
+    reader, needed = _checked(path, "NiftiImageIO", held=path.stat().st_size, packed=packed)
+    if packed:
+        _require_whole_gzip(path, needed)
+    return _read_image(reader, path, "nifti")
 
 
 def _require_whole_gzip(path: Path, needed: int) -> None:
@@ -178,10 +190,31 @@ def read_nrrd(path: Path, *, progress: Progress) -> Volume:
     # Detached pixels: a header from outside must not make us open whatever file it names.
     if b"\ndatafile:" in header or b"\nencoding:" not in header:
         raise _unreadable(path, "it does not hold its own pixels")
-    return _read_image(path, "NrrdImageIO", "nrrd", packed=b"encoding:raw" not in header)
+    packed = b"encoding:raw" not in header
+    reader, _ = _checked(path, "NrrdImageIO", held=path.stat().st_size, packed=packed)
+    return _read_image(reader, path, "nrrd")
 
 
-def _read_image(path: Path, room: str, kind: str, *, packed: bool) -> Volume:
+def read_metaimage(path: Path, *, progress: Progress) -> Volume:
+    """A MetaImage, its pixels in the file or in one beside it; a fourth axis or a vector per voxel holds the phases.
+
+    Raises InputError("volume.unreadable", "volume.wrong_shape", "volume.too_large").
+    """
+    pixels = metaimage.pixels_of(path)
+    reader, needed = _checked(path, "MetaImageIO", held=pixels.length, packed=pixels.packed)
+    if pixels.packed:
+        metaimage.require_whole(path, pixels, needed)
+    volume = _read_image(reader, path, "metaimage")
+    if pixels.file != path:
+        volume.facts["sources"].append(_source(pixels.file))
+    return volume
+
+
+def _checked(path: Path, room: str, *, held: int, packed: bool) -> tuple[Any, int]:
+    """A reader that has seen the header, and how many bytes the pixels take; ``held`` bytes of them are there.
+
+    Raises InputError before anything is allocated.
+    """
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO(room)
@@ -194,10 +227,12 @@ def _read_image(path: Path, room: str, kind: str, *, packed: bool) -> Volume:
         raise InputError("volume.wrong_shape", path, shape=tuple(shape))
     needed = math.prod(shape) * reader.GetNumberOfComponents() * _bytes_per_value(reader)
     _require_memory(needed, path)
-    if path.stat().st_size * (HIGHEST_PACKING if packed else 1) < needed:
+    if held * (HIGHEST_PACKING if packed else 1) < needed:
         raise _unreadable(path, "it is cut short")
-    if packed and kind == "nifti":
-        _require_whole_gzip(path, needed)
+    return reader, needed
+
+
+def _read_image(reader: Any, path: Path, kind: str) -> Volume:
     try:
         image = reader.Execute()
     except RuntimeError as error:
@@ -267,8 +302,12 @@ def _write_npy(volume: Volume, path: Path) -> None:
 
 def _facts(path: Path, kind: str, values: npt.NDArray[Any]) -> dict[str, Any]:
     whole = values.dtype.kind in "iub" or bool((values == np.rint(values)).all())
-    sources = [{"path": str(path), "sha256": files.sha256(path)}]
-    return {"kind": kind, "series_description": path.name.split(".")[0], "integer": whole, "sources": sources}
+    name = path.name.split(".")[0]
+    return {"kind": kind, "series_description": name, "integer": whole, "sources": [_source(path)]}
+
+
+def _source(path: Path) -> dict[str, str]:
+    return {"path": str(path), "sha256": files.sha256(path)}
 
 
 def memory_limit() -> int:

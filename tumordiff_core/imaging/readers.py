@@ -8,9 +8,10 @@ ROOM = "tumordiff_core.imaging.formats"
 
 @hookimpl
 def register_readers() -> list[Reader]:
-    """NIfTI, NRRD and NumPy stacks."""
+    """NIfTI, NRRD, MetaImage and NumPy stacks."""
     return [
         Reader("nifti", (".nii", ".nii.gz"), f"{ROOM}:can_read_nifti", f"{ROOM}:read_nifti"),
         Reader("nrrd", (".nrrd",), f"{ROOM}:can_read_nrrd", f"{ROOM}:read_nrrd"),
+        Reader("metaimage", (".mha", ".mhd"), f"{ROOM}:can_read_metaimage", f"{ROOM}:read_metaimage"),
         Reader("npy", (".npy",), f"{ROOM}:can_read_npy", f"{ROOM}:read_npy"),
     ]

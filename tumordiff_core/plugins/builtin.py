@@ -6,6 +6,7 @@ PLUGINS: tuple[str, ...] = (
     "tumordiff_core.exporters.csv_table",
     "tumordiff_core.exporters.dicom",
     "tumordiff_core.exporters.gate",
+    "tumordiff_core.exporters.metaimage",
     "tumordiff_core.exporters.nifti",
     "tumordiff_core.exporters.npy",
     "tumordiff_core.exporters.nrrd",

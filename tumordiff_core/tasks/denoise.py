@@ -36,7 +36,9 @@ SERIES_PREFIX = "series:"
 class DenoiseParams(BaseModel):
     """What the denoise form asks for."""
 
-    input: str = Field(title="Input", description="A DICOM folder, a NIfTI, NRRD or .npy file, or a catalogued series.")
+    input: str = Field(
+        title="Input", description="A DICOM folder, a NIfTI, NRRD, MetaImage or .npy file, or a catalogued series."
+    )
     out: str = Field("", title="Output", description="Where the denoised series is written besides the job's result.")
     model: str = Field("", title="Model", description="Name of a model; empty: the shipped one.")
     sigma: float | None = Field(
@@ -555,4 +557,6 @@ def output_kind(source: str) -> str:
         return "nifti"
     if name.endswith(".nrrd"):
         return "nrrd"
+    if name.endswith((".mha", ".mhd")):
+        return "metaimage"
     return "npy" if name.endswith(".npy") else "dicom"

@@ -26,7 +26,7 @@ class ExportParams(BaseModel):
 
     result: str = Field(title="Result", description="A job id, a unique end of one, or a result folder.")
     to: str = Field(title="Target", description="A new folder; for formats of one file also the file itself.")
-    as_: str = Field("dicom", title="Kind", description="The exporter: dicom, nifti, nrrd, npy, png or csv.")
+    as_: str = Field("dicom", title="Kind", description="The exporter: dicom, nifti, nrrd, metaimage, npy, png or csv.")
     options: dict[str, Any] = Field(default_factory=dict, title="Options", description="What the exporter offers.")
     confirmed: list[str] = Field(
         default_factory=list, title="Confirmed remarks", description="Codes of the questions answered with yes."

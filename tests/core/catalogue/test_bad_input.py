@@ -120,8 +120,10 @@ SKIPPED: dict[str, tuple[Callable[[bytes, Path], bytes], str]] = {
     "51 DICOMDIR": (lambda b, p: b, "dicom.dicomdir"),
     "52 archive in a folder": (lambda b, p: b, "index.archive_inside"),
     "a volume file": (lambda b, p: bytes(400), "index.volume_file"),
+    "a MetaImage": (lambda b, p: bytes(400), "index.volume_file"),
 }  # fmt: skip
-NAMES = {"51 DICOMDIR": "DICOMDIR", "52 archive in a folder": "inside.zip", "a volume file": "scan.nii.gz"}
+NAMES = {"51 DICOMDIR": "DICOMDIR", "52 archive in a folder": "inside.zip", "a volume file": "scan.nii.gz",
+         "a MetaImage": "scan.mha"}  # fmt: skip
 
 
 @pytest.mark.parametrize("row", SKIPPED)

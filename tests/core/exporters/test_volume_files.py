@@ -1,4 +1,4 @@
-"""A denoised result as NIfTI, NRRD or NumPy: one file, marked as derived, read back before it counts."""
+"""A denoised result as NIfTI, NRRD, MetaImage or NumPy: one file, marked as derived, read back before it counts."""
 
 from pathlib import Path
 
@@ -12,7 +12,12 @@ from tumordiff_core.progress import Progress
 from tumordiff_core.result_folder import Result
 from tumordiff_core.tasks.export import ExportParams, write_result
 
-KINDS = [("nifti", "denoised.nii.gz"), ("nrrd", "denoised.nrrd"), ("npy", "denoised.npy")]
+KINDS = [
+    ("nifti", "denoised.nii.gz"),
+    ("nrrd", "denoised.nrrd"),
+    ("metaimage", "denoised.mha"),
+    ("npy", "denoised.npy"),
+]
 
 
 def written(result: Result, target: Path, kind: str, **options: object) -> list[Path]:

@@ -1,7 +1,8 @@
-"""NIfTI, NRRD and NumPy files: what is written is read back at the same place, and bad files say one sentence."""
+"""NIfTI, NRRD, MetaImage and NumPy files: what is written is read back at its place, and bad files say one sentence."""
 
 import gzip
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tumordiff_core.imaging.geometry import Geometry
 from tumordiff_core.imaging.volume import Volume
 
 SAGITTAL = Geometry((5, 6, 7), (2.0, 0.8, 0.7), (-40.1, -106.2, 111.0), (0, 1, 0), (0, 0, -1), (-1, 0, 0))
-SUFFIXES = [".nii", ".nii.gz", ".nrrd"]
+SUFFIXES = [".nii", ".nii.gz", ".nrrd", ".mha"]
 
 
 def made(phases: int = 3, dtype: Any = np.int16, geometry: Geometry = SAGITTAL) -> Volume:
@@ -116,7 +117,7 @@ def test_missing_file_and_unknown_ending_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
     expect("volume.unknown_kind", tmp_path / "a.txt")
     with pytest.raises(InputError) as caught:
-        formats.write(made(), tmp_path / "a.mha")
+        formats.write(made(), tmp_path / "a.vtk")
     assert caught.value.code == "volume.unknown_kind"
 
 
@@ -175,7 +176,13 @@ def huge_nrrd(path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(("name", "make"), [("a.npy", huge_npy), ("a.nii", huge_nifti), ("a.nrrd", huge_nrrd)])
+def huge_metaimage(path: Path) -> None:
+    path.write_bytes(metaimage("LOCAL", sides="90000 90000 90000") + b"12345678")
+
+
+@pytest.mark.parametrize(
+    ("name", "make"), [("a.npy", huge_npy), ("a.nii", huge_nifti), ("a.nrrd", huge_nrrd), ("a.mha", huge_metaimage)]
+)
 def test_header_that_announces_too_much_is_refused_before_anything_is_allocated(
     tmp_path: Path, name: str, make: Any
 ) -> None:
@@ -195,6 +202,97 @@ def test_nrrd_that_points_to_another_file_is_refused(tmp_path: Path) -> None:
         b"NRRD0004\ntype: uint8\ndimension: 3\nsizes: 4 4 4\nencoding: raw\ndata file: secret.raw\n\n"
     )
     assert "its own pixels" in expect("volume.unreadable", tmp_path / "a.nrrd").sentence
+
+
+def metaimage(data: str, *more: str, sides: str = "4 4 4") -> bytes:
+    """A MetaImage header of unsigned bytes."""
+    count = len(sides.split())
+    lines = ["ObjectType = Image", f"NDims = {count}", "BinaryData = True", *more, f"DimSize = {sides}"]
+    return "\n".join([*lines, "ElementType = MET_UCHAR", f"ElementDataFile = {data}\n"]).encode()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("phases", [1, 3])
+def test_metaimage_of_another_program_is_read_with_its_pixels_beside_it(
+    tmp_path: Path, phases: int, compressed: bool
+) -> None:
+    sitk.WriteImage(formats.to_image(made(phases)), str(tmp_path / "a.mhd"), useCompression=compressed)
+    (beside,) = (p for p in tmp_path.iterdir() if p.suffix != ".mhd")
+    back = formats.read(tmp_path / "a.mhd")
+    np.testing.assert_array_equal(back.values, made(phases).values)
+    corners = np.indices((2, 2, 2)).reshape(3, -1).T * 4
+    np.testing.assert_allclose(back.geometry.to_mm(corners), SAGITTAL.to_mm(corners), atol=1e-3)
+    assert [Path(source["path"]) for source in back.facts["sources"]] == [tmp_path / "a.mhd", beside]
+    beside.write_bytes(beside.read_bytes()[:-5])
+    assert "cut short" in expect("volume.unreadable", tmp_path / "a.mhd").sentence
+    beside.unlink()
+    assert "missing" in expect("volume.unreadable", tmp_path / "a.mhd").sentence
+
+
+@pytest.mark.parametrize("where", ["absolute", "../secret.raw", "sub/secret.raw", "..", "link.raw"])
+def test_metaimage_that_points_out_of_its_folder_is_refused(tmp_path: Path, where: str) -> None:
+    folder = tmp_path / "given"
+    (folder / "sub").mkdir(parents=True)
+    for place in (tmp_path / "secret.raw", folder / "sub" / "secret.raw"):
+        place.write_bytes(bytes(64))
+    (folder / "link.raw").symlink_to(tmp_path / "secret.raw")
+    name = str(tmp_path / "secret.raw") if where == "absolute" else where
+    for suffix in ("mhd", "mha"):
+        (folder / f"a.{suffix}").write_bytes(metaimage(name))
+        assert "another folder" in expect("volume.unreadable", folder / f"a.{suffix}").sentence
+
+
+@pytest.mark.parametrize("name", ["LIST", "LIST 2D", "a%03d.raw 1 4 1"])
+def test_metaimage_in_several_files_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.mhd").write_bytes(metaimage(name) + b"/etc/hostname\n")
+    assert "several files" in expect("volume.unreadable", tmp_path / "a.mhd").sentence
+
+
+PACKED = zlib.compress(bytes(64))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (metaimage("LOCAL", "Comment =") + bytes(64), "header is damaged"),
+        (metaimage("LOCAL", "Comment = ElementDataFile = x") + bytes(64), "header is damaged"),
+        (metaimage("LOCAL\0") + bytes(64), "header is damaged"),
+        (metaimage("LOCAL", "NDims = 3") + bytes(64), "header is damaged"),
+        (metaimage("LOCAL", sides="4 4 x") + bytes(64), "header is damaged"),
+        (metaimage("LOCAL").replace(b"NDims = 3", b"NDims = 4") + bytes(64), "header is damaged"),
+        (metaimage("LOCAL", sides=f"4 4 {2**31}") + bytes(64), "header is damaged"),
+        (metaimage("LOCAL", "HeaderSize = 10") + bytes(64), "header is damaged"),
+        (metaimage("LOCAL").rstrip(b"\n"), "header is damaged"),
+        (metaimage("LOCAL").replace(b"True", b"False") + b"0 " * 64, "written as text"),
+        (metaimage("LOCAL") + bytes(63), "cut short"),
+        (metaimage("LOCAL", "CompressedData = True") + PACKED, "header is damaged"),
+        (metaimage("LOCAL", "CompressedData = True", "CompressedDataSize = 999999999999") + PACKED, "cut short"),
+        (metaimage("LOCAL", "CompressedData = True", f"CompressedDataSize = {len(PACKED) - 8}") + PACKED, "cut short"),
+        (metaimage("LOCAL", "CompressedData = True", "CompressedDataSize = 12") + bytes(12), "pixels are damaged"),
+        (metaimage("LOCAL", "CompressedData = True", f"CompressedDataSize = {len(PACKED)}", sides="4 4 5") + PACKED,
+         "cut short"),
+    ],
+)  # fmt: skip
+def test_metaimage_that_itk_would_misread_is_refused(
+    tmp_path: Path, content: bytes, reason: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.mha").write_bytes(content)
+    assert reason in expect("volume.unreadable", tmp_path / "a.mha").sentence
+    assert capfd.readouterr() == ("", "")
+
+
+def test_metaimage_of_other_axes_is_no_volume_and_a_plain_one_is(tmp_path: Path) -> None:
+    for sides in ("8 8", "2 2 2 2 4", "4 0 4"):
+        (tmp_path / "a.mha").write_bytes(metaimage("LOCAL", sides=sides) + bytes(64))
+        expect("volume.wrong_shape", tmp_path / "a.mha")
+    plain = (
+        metaimage("LOCAL", "Comment = from elsewhere").replace(b"\n", b"\r\n").replace(b"BinaryData = True\r\n", b"")
+    )
+    (tmp_path / "a.mha").write_bytes(plain + bytes(range(64)))
+    assert formats.read(tmp_path / "a.mha").values.ravel().tolist() == list(range(64))
+    packed = metaimage("LOCAL", "CompressedData = True", f"CompressedDataSize = {len(PACKED)}") + PACKED
+    (tmp_path / "b.mha").write_bytes(packed)
+    assert not formats.read(tmp_path / "b.mha").values.any()
 
 
 def test_packed_zeros_behind_a_large_announcement_are_refused(tmp_path: Path) -> None:

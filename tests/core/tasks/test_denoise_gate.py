@@ -13,6 +13,9 @@ from tests.generators import dicom_base, tiny_model
 from tumordiff_core import explanations, files, paths
 from tumordiff_core.cli.console import ConsoleProgress
 from tumordiff_core.engine import local_means
+from tumordiff_core.imaging import formats
+from tumordiff_core.imaging.geometry import Geometry
+from tumordiff_core.imaging.volume import Volume
 from tumordiff_core.jobs import folder as jobs
 from tumordiff_core.jobs import worker
 from tumordiff_core.noise.add import magnitude
@@ -85,6 +88,23 @@ def test_a_single_stack_gets_none_back_unless_told(tmp_path: Path, home: Path) -
     assert lost > 0.5
     expected = local_means.expected(torch.from_numpy(means[1.0]), 10.0, 1).numpy()
     assert abs(float((stack - expected).mean())) < 0.2 * lost
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".nrrd", ".nii.gz"])
+def test_a_volume_file_comes_back_as_its_kind(tmp_path: Path, home: Path, suffix: str) -> None:
+    tiny_model.make(paths.models())
+    stack = magnitude(np.full((1, 3, 32, 32), 100.0), 10.0, np.random.default_rng(1))
+    formats.write(Volume(stack, Geometry((3, 32, 32), (2.0, 0.8, 0.7))), tmp_path / f"in{suffix}")
+    params = {
+        "input": str(tmp_path / f"in{suffix}"),
+        "out": str(tmp_path / f"out{suffix}"),
+        "model": "tiny",
+        "yes": True,
+    }
+    folder = jobs.new_job("denoise", params)
+    assert worker.main(folder) == 0, jobs.failure(folder)
+    back = formats.read(tmp_path / f"out{suffix}")
+    assert back.provenance == "derived" and back.geometry.spacing_mm == pytest.approx((2.0, 0.8, 0.7))
 
 
 def test_each_chain_is_gone_along_and_recorded_and_the_image_is_the_same(tmp_path: Path, home: Path) -> None:

@@ -11,6 +11,6 @@ def register_modules() -> list[ModuleSpec]:
         ModuleSpec(
             id="export", title="Export", panel="tumordiff_gui.modules.export.panel:Panel",
             icon="export-variant", group="share", order=80,
-            keywords=("DICOM", "NIfTI", "NRRD", "PNG", "CSV", "write", "save", "header", "round trip"),
+            keywords=("DICOM", "NIfTI", "NRRD", "MetaImage", "PNG", "CSV", "write", "save", "header", "round trip"),
         )
     ]  # fmt: skip
