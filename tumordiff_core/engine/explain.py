@@ -128,10 +128,14 @@ def chain(
     """What each step of a chain from the matched level adds to the clean estimate.
 
     ``name`` is one of ``samplers.CHAINS``; ``seed`` is that of the ancestral chain, the others draw nothing. A slice
-    so large that its steps would hold more than ``CHAIN_PIXELS`` is shown in fewer, 2 at least.
+    so large that its steps would hold more than ``CHAIN_PIXELS`` is shown in fewer, 2 at least. Without noise every
+    step is the slice itself.
     """
     rows, columns = images.shape[-2:]
     steps = min(steps, max(CHAIN_PIXELS // (rows * columns), 2))
+    if noise.sigma == 0:
+        same = np.repeat(images[0, :1].cpu().numpy(), steps, axis=0)
+        return Chain([0.0] * steps, [1.0] * steps, same, same, [0.0] * steps)
     stacked, noisy = (np.empty((steps, rows, columns), dtype=np.float32) for _ in range(2))
 
     def keep(k: int, x_t: Tensor, x_0: Tensor) -> None:

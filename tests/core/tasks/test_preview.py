@@ -121,6 +121,16 @@ def test_a_chain_is_gone_along_as_asked(request_of: Any):
     assert all(images[-1][:8].std() < images[0][:8].std() for images in ends.values())
 
 
+@pytest.mark.parametrize("model", [model_cards.DEFAULT, "paper-1"])
+@pytest.mark.parametrize("chain", ["ddim", "heun", "dpm-solver", "ancestral"])
+def test_a_chain_without_noise_is_the_slice_itself(request_of: Any, model: str, chain: str):
+    asked = request_of("chain", model=model, steps=4, chain=chain) | {"sigma": 0.0}
+    found = preview.handle(asked)
+    slice_itself = np.load(asked["npy"])[asked["slice"]]
+    assert found["t"] == found["sigma"] == [0.0] * 5 and found["change"] == [0.0] * 4
+    assert all(image == pytest.approx(slice_itself, abs=0.01) for image in np.load(found["npy"]))
+
+
 def test_a_pixel_that_was_asked_about_is_kept_with_its_result(request_of: Any, tmp_path: Path):
     about = {"model": model_cards.DEFAULT, "row": ROW, "column": COLUMN, "result": str(tmp_path), "phase": 1}
     found = preview.handle(request_of("explain", **about))
