@@ -54,8 +54,9 @@ class WhiteNoise:
 
 @lru_cache(maxsize=4)
 def _between(general: nn.Module, white: nn.Module, share: float) -> nn.Module:
-    mixed = copy.deepcopy(general)
-    with torch.no_grad():
+    # Kept for later calls, of which some ask for gradients: tensors made in inference mode would refuse them.
+    with torch.inference_mode(mode=False), torch.no_grad():
+        mixed = copy.deepcopy(general)
         for own, other in zip(mixed.parameters(), white.parameters(), strict=True):
             own.lerp_(other, share)
     return mixed

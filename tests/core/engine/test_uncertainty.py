@@ -9,6 +9,7 @@ import torch
 from tests.core.engine.test_networks import SMALL, loaded, stirred
 from tumordiff_core.engine import context, denoise, explain, local_means, uncertainty
 from tumordiff_core.engine.networks import EdmUNet
+from tumordiff_core.engine.white_noise import WhiteNoise
 from tumordiff_core.noise import spectrum
 from tumordiff_core.progress import Progress
 
@@ -124,6 +125,15 @@ def test_the_equivalent_filter_of_a_linear_network_is_that_filter(slice_seen):
     assert found.total == pytest.approx(1, abs=1e-5)
     assert found.share == pytest.approx([1, *[0] * context.BESIDE], abs=1e-6)
     assert found.width_pixels == pytest.approx(0.5**0.5, abs=1e-5)
+
+
+def test_weights_that_were_mixed_to_denoise_a_slice_tell_its_filter_as_well(slice_seen):
+    white = WhiteNoise("white", "", stirred(EdmUNet(SMALL), seed=1), lowest=0.05)
+    model, between = replace(loaded(), white=white), denoise.NoiseLevel(SIGMA, lag1=(0.1, 0.1))
+    with torch.inference_mode():
+        denoise.posterior_mean(model, *slice_seen, between)
+    assert 0 < white.share(between.sigma, between.lag1) < 1
+    assert explain.equivalent_filter(model, *slice_seen, between, row=30, column=30).share[0] > 0
 
 
 def test_every_step_of_the_chain_says_what_it_changed(slice_seen):
