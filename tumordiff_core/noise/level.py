@@ -87,11 +87,12 @@ def estimate(values: npt.NDArray[Any]) -> Level:
     the smaller one. A picture that is nowhere brighter than twice its noise may be taken for air and read up to half
     too high.
     """
-    volume = np.asarray(values, dtype=np.float64)
+    volume = np.array(values, dtype=np.float64)
     peak = float(np.max(volume, where=np.isfinite(volume), initial=0.0))
     if peak <= 0:
         return Level(0.0, 0.0, 0.0, 1, (0.0, 0.0), "tissue")
-    found = _estimate(volume / peak)
+    volume /= peak
+    found = _estimate(volume)
     return replace(found, sigma=found.sigma * peak, low=found.low * peak, high=found.high * peak)
 
 

@@ -6,6 +6,7 @@ images"). So texture counts little and noise that hangs together counts whole; w
 quieter places are read.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,8 @@ import numpy.typing as npt
 from scipy import special
 
 from tumordiff_core.noise import cosines
-from tumordiff_core.noise.spectrum import Spectrum, zero_filled
-from tumordiff_core.noise.stabilise import stabiliser
+from tumordiff_core.noise.spectrum import ROWS_AT_ONCE, Spectrum, zero_filled
+from tumordiff_core.noise.stabilise import Stabiliser, stabiliser
 
 Float = npt.NDArray[np.float64]
 
@@ -38,6 +39,7 @@ KEPT_MEAN = 1 - 2 * KEPT_END * np.exp(-(KEPT_END**2) / 2) / np.sqrt(2 * np.pi) /
 """Mean of the lowest nine tenths of squared standard normal values."""
 
 MAD_TO_SIGMA, NORMAL_95 = 0.6745, 1.96
+BLOCKS_AT_ONCE = 2**16
 PARTS = 6
 """Of the flattest blocks, each left out once to see how far chance moves the level."""
 
@@ -75,11 +77,11 @@ def tissue_noise(volume: npt.NDArray[Any], *, channels: int = 1) -> Tissue:
     if min(slices.shape[1:]) < cosines.BLOCK:
         return nothing
     raw = _overlapping(slices)
-    alive = (np.isfinite(raw) & (raw > 0)).all(axis=(-2, -1)) & (np.ptp(raw, axis=(-2, -1)) > 0)
+    alive = _overlapping(np.isfinite(slices) & (slices > 0)).all(axis=(-2, -1)) & (np.ptp(raw, axis=(-2, -1)) > 0)
     if not alive.any():
         return nothing
     brightness = np.where(alive, raw.mean(axis=(-2, -1)), 0.0)
-    middle = cosines.coefficients(raw[alive])[:, MIDDLE, MIDDLE]
+    middle = _by_runs(raw, np.nonzero(alive), lambda found: found[:, MIDDLE, MIDDLE])
     sigma = float(np.median(np.abs(middle))) / MAD_TO_SIGMA
     transform = stabiliser(channels)
     for _ in range(ROUNDS):
@@ -87,13 +89,14 @@ def tissue_noise(volume: npt.NDArray[Any], *, channels: int = 1) -> Tissue:
             return nothing
         bright = alive & (brightness > np.sqrt(SNR**2 + 2 * channels) * sigma)
         used = bright if np.count_nonzero(bright) >= FEWEST_BLOCKS else alive
-        stable = _overlapping(transform.forward(slices, sigma).astype(np.float64))
-        found, of_slice = cosines.coefficients(stable[used]), np.nonzero(used)[0]
-        flat = _flattest(found, of_slice)
-        fit = cosines.fitted(_mean_power(found[flat]), NOISE)
+        stable, places = _overlapping(_stabilised(slices, sigma, transform)), np.nonzero(used)
+        flat = _flattest(_by_runs(stable, places, _texture), places[0])
+        chosen = tuple(index[flat] for index in places)
+        found = _by_runs(stable, chosen, lambda found: found)
+        fit = cosines.fitted(_mean_power(found), NOISE)
         factor = float(np.clip(np.sqrt(fit.variance), 1 / LARGEST_STEP, LARGEST_STEP))
-        low, high = _spread(found[flat], of_slice[flat], fit)
-        doubt = NORMAL_95 * _standard_error(found[np.sort(flat)])
+        low, high = _spread(found, chosen[0], fit)
+        doubt = NORMAL_95 * _standard_error(found[np.argsort(flat)])
         sigma *= factor
         if abs(factor - 1) < SETTLED:
             break
@@ -102,16 +105,41 @@ def tissue_noise(volume: npt.NDArray[Any], *, channels: int = 1) -> Tissue:
     return Tissue(sigma, sigma * low, sigma * high, fit.lag1, int(np.count_nonzero(bright)), spectrum)
 
 
-def _overlapping(volume: Float) -> Float:
+def _overlapping(volume: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Overlapping blocks [slice, block row, block column, 8, 8]."""
     side = cosines.BLOCK
     windows = np.lib.stride_tricks.sliding_window_view(volume, (side, side), axis=(1, 2))
     return windows[:, ::STRIDE, ::STRIDE]
 
 
-def _flattest(found: Float, of_slice: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """Which blocks have the least power in their low frequencies, of every slice the same share."""
-    texture = (found[:, TEXTURE] ** 2).mean(axis=1)
+def _stabilised(slices: Float, sigma: float, transform: Stabiliser) -> npt.NDArray[np.float32]:
+    """Slices [slice, row, column] of noise 1, some rows at a time: at once it takes five times their memory."""
+    stable = np.empty(slices.shape, dtype=np.float32)
+    for first in range(0, slices.shape[1], ROWS_AT_ONCE):
+        rows = slice(first, first + ROWS_AT_ONCE)
+        stable[:, rows] = transform.forward(slices[:, rows], sigma)
+    return stable
+
+
+def _by_runs(blocks: npt.NDArray[Any], places: tuple[npt.NDArray[np.intp], ...], of: Callable[[Float], Float]) -> Float:
+    """What ``of`` makes of the coefficients of the blocks at some places, so many blocks at a time.
+
+    Overlapping blocks hold every pixel four times, and their coefficients three times that while they are computed.
+    """
+    runs = []
+    for first in range(0, len(places[0]), BLOCKS_AT_ONCE):
+        run = tuple(index[first : first + BLOCKS_AT_ONCE] for index in places)
+        runs.append(of(cosines.coefficients(blocks[run].astype(np.float64, copy=False))))
+    return np.concatenate(runs)
+
+
+def _texture(found: Float) -> Float:
+    """Power of blocks in their low frequencies."""
+    return np.asarray((found[:, TEXTURE] ** 2).mean(axis=1))
+
+
+def _flattest(texture: Float, of_slice: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Which blocks have the least texture, of every slice the same share."""
     place = np.empty(len(texture))
     for k in np.unique(of_slice):
         here = np.flatnonzero(of_slice == k)
