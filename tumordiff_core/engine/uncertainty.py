@@ -26,6 +26,7 @@ from tumordiff_core.engine.denoise import (
     posterior_mean,
     seen,
 )
+from tumordiff_core.noise import fourier
 from tumordiff_core.noise.correlation import gaussian_spectrum
 from tumordiff_core.noise.spectrum import radial
 from tumordiff_core.progress import Progress
@@ -162,8 +163,9 @@ def _doubt(
         error = z * jz - gz * (z - jz)
         covariance += error
         held, rest = z - gz, z - jz
+        del probe, moved, back, z, jz, gz  # a large slice leaves no room for them beside what follows
         moments += _moments(error, held, rest, inside)
-        del probe, moved, back, z, jz, gz, error  # a large slice leaves no room for them beside its spectra
+        del error
         spectrum += ring_power(held, rest, window)
         del held, rest
         progress.check()
@@ -229,14 +231,14 @@ def tapered(mask: npt.NDArray[np.bool_]) -> Float:
 
 def ring_power(first: npt.NDArray[Any], second: npt.NDArray[Any], window: Float) -> npt.NDArray[np.float64]:
     """Cross power of two stacks [batch, row, column] inside a window over ``RINGS``, [batch, ring]."""
-    return np.stack([_ring_power(a * w, b * w) for a, b, w in zip(first, second, window, strict=True)])
+    return np.stack([_ring_power(a, b, w) for a, b, w in zip(first, second, window, strict=True)])
 
 
-def _ring_power(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Cross power of two images over ``RINGS``; in place, for a large slice."""
-    power = np.fft.fft2(first)
+def _ring_power(first: npt.NDArray[Any], second: npt.NDArray[Any], window: Float) -> npt.NDArray[np.float64]:
+    """Cross power of two images inside a window over ``RINGS``; in place, for a large slice."""
+    power = fourier.fft2(first * window)
     np.conj(power, out=power)
-    power *= np.fft.fft2(second)
+    power *= fourier.fft2(second * window)
     return radial(power.real, RINGS)
 
 
@@ -257,12 +259,23 @@ def _moments(error: Float, held: Float, rest: Float, inside: npt.NDArray[np.bool
     """Means over the mask of the error, held rest, and of held against rest at the next row and column; [batch, 4]."""
     found = np.zeros((len(error), 4))
     for k, (variance, probe, left, mask) in enumerate(zip(error, held, rest, inside, strict=True)):
-        down, across = mask[1:] & mask[:-1], mask[:, 1:] & mask[:, :-1]
-        rows = (probe[1:] * left[:-1] + probe[:-1] * left[1:])[down] / 2
-        columns = (probe[:, 1:] * left[:, :-1] + probe[:, :-1] * left[:, 1:])[across] / 2
-        parts = variance[mask], (probe * left)[mask], rows, columns
-        found[k] = [float(values.mean()) if values.size else 0.0 for values in parts]
+        found[k] = (
+            _mean(variance[mask]), _mean((probe * left)[mask]),
+            _held_beside(probe, left, mask, np.s_[1:], np.s_[:-1]),
+            _held_beside(probe, left, mask, np.s_[:, 1:], np.s_[:, :-1]),
+        )  # fmt: skip
     return found
+
+
+def _mean(values: npt.NDArray[Any]) -> float:
+    return float(values.mean()) if values.size else 0.0
+
+
+def _held_beside(probe: Float, left: Float, mask: npt.NDArray[np.bool_], after: Any, before: Any) -> float:
+    """Mean over the mask of a probe against what is left at the next row or column, both ways."""
+    both = probe[after] * left[before]
+    both += probe[before] * left[after]
+    return _mean(both[mask[after] & mask[before]] / 2)
 
 
 def probe_of(
@@ -272,10 +285,13 @@ def probe_of(
     if max(noise.lag1) < WHITE_LAG1:
         return torch.randint(0, 2, shape, generator=generator).float() * 2 - 1
     rows, columns = shape[-2:]
-    known = gaussian_spectrum(rows, columns, noise.lag1) if amplitude is None else amplitude
-    spectrum = torch.from_numpy(known).float()
-    coloured: Tensor = torch.fft.ifft2(torch.fft.fft2(torch.randn(shape, generator=generator)) * spectrum).real
-    return coloured
+    spectrum = torch.from_numpy(
+        gaussian_spectrum(rows, columns, noise.lag1) if amplitude is None else amplitude
+    ).float()  # fmt: skip
+    coloured = torch.fft.fft2(torch.randn(shape, generator=generator)).mul_(spectrum)
+    # A view of the real part would keep the imaginary one.
+    probe: Tensor = torch.fft.ifft2(coloured).real.contiguous()
+    return probe
 
 
 def patch_std(

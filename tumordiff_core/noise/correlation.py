@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tumordiff_core.noise import fourier
+
 Float = npt.NDArray[np.float64]
 
 FERMI_EDGE = 0.93
@@ -42,8 +44,8 @@ def gaussian_spectrum(rows: int, columns: int, lag1: float | tuple[float, float]
         return np.ones((rows, columns))
     row = np.minimum(np.arange(rows), rows - np.arange(rows))[:, None].astype(np.float64)
     column = np.minimum(np.arange(columns), columns - np.arange(columns))[None, :].astype(np.float64)
-    power = np.fft.fft2(down ** (row**2) * across ** (column**2)).real
-    return _unit_power(np.sqrt(np.maximum(power, 0.0)))
+    power = np.maximum(fourier.fft2(down ** (row**2) * across ** (column**2)).real, 0.0)
+    return _unit_power(np.sqrt(power, out=power))
 
 
 def lag1_of_spectrum(spectrum: Float) -> tuple[float, float]:
@@ -77,10 +79,11 @@ def lag1(values: npt.NDArray[Any], mask: npt.NDArray[np.bool_] | None = None) ->
     variance = float(np.mean(centred[inside] ** 2))
     if variance == 0:
         return 0.0, 0.0
-    down = inside[..., 1:, :] & inside[..., :-1, :]
-    across = inside[..., :, 1:] & inside[..., :, :-1]
-    rows = (centred[..., 1:, :] * centred[..., :-1, :])[down]
-    columns = (centred[..., :, 1:] * centred[..., :, :-1])[across]
-    row = float(rows.mean()) / variance if rows.size else 0.0
-    column = float(columns.mean()) / variance if columns.size else 0.0
-    return row, column
+    row = _mean_product(centred[..., 1:, :], centred[..., :-1, :], inside[..., 1:, :] & inside[..., :-1, :])
+    column = _mean_product(centred[..., 1:], centred[..., :-1], inside[..., 1:] & inside[..., :-1])
+    return row / variance, column / variance
+
+
+def _mean_product(first: Float, second: Float, where: npt.NDArray[np.bool_]) -> float:
+    products = (first * second)[where]
+    return float(products.mean()) if products.size else 0.0

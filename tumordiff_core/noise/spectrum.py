@@ -113,7 +113,7 @@ def _of_magnitudes(spectrum: Spectrum) -> Float:
     return np.asarray(found[: REACH + 1][:, range(-REACH, REACH + 1)])
 
 
-def radial(power: Float, edges: Float) -> Float:
+def radial(power: npt.NDArray[Any], edges: Float) -> Float:
     """Mean of a power spectrum [row, column] in FFT order over rings between ``edges`` in cycles per pixel.
 
     Some rows at a time: all rings of a slice of 4096 x 4096 at once take half a gigabyte.
