@@ -13,6 +13,8 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.optimize import curve_fit
 
+from tumordiff_core.noise.add import coloured
+from tumordiff_core.noise.correlation import gaussian_spectrum
 from tumordiff_core.noise.correlation import lag1 as measured_lag1
 from tumordiff_core.noise.level import Level
 from tumordiff_core.response import ftv
@@ -38,6 +40,9 @@ RIM_REACH_MM = 4.0
 RIM_STEP_MM = 0.5
 FEWEST_RIM_VOXELS = 20
 PATCH_PIXELS = 2.5
+PATCH_NOISE, MOST_NOISE_SIDE = 4, 2048
+"""Slices of pure noise that say how patch means vary, and their longest side: noise is alike everywhere."""
+
 PEAK_SD = 5.0
 MOST_PEAKS = 20
 FEWEST_REPEAT_VOXELS = 500
@@ -219,11 +224,11 @@ def volume_doubt(phases: Sequence[npt.NDArray[Any]], visit: Visit, *, seed: int 
 
 def noise_like(shape: tuple[int, ...], level: Level, random: np.random.Generator) -> Float:
     """Gaussian noise [slice, row, column] of a level, its neighbours correlated as measured (Gaussian fall-off)."""
-    white = random.standard_normal(shape)
-    power = np.fft.fft2(np.outer(*(_falloff(n, rho) for n, rho in zip(shape[-2:], level.lag1, strict=True)))).real
-    amplitude = np.sqrt(np.maximum(power, 0.0))
-    amplitude /= np.sqrt(np.mean(amplitude**2))
-    return np.asarray(level.sigma * np.fft.ifft2(np.fft.fft2(white) * amplitude).real, dtype=np.float32)
+    rows, columns = shape[-2:]
+    amplitude, noise = gaussian_spectrum(rows, columns, level.lag1), np.empty(shape, dtype=np.float32)
+    for one in noise:
+        one[:] = level.sigma * coloured(random.standard_normal(one.shape), amplitude)
+    return noise
 
 
 def _falloff(length: int, rho: float) -> npt.NDArray[np.float64]:
@@ -337,12 +342,13 @@ def residual_figures(
     for k, level in enumerate(visit.levels):
         if level.sigma <= 0 or not tissue.any():
             continue
-        residual = acquired[k].astype(np.float32) - denoised[k].astype(np.float32)
-        z = residual / level.sigma
-        bias = (2 * level.channels - 1) * level.sigma / (2 * np.maximum(denoised[k], level.sigma))
+        residual = acquired[k].astype(np.float32, copy=False) - denoised[k].astype(np.float32, copy=False)
         found["residual_rms"].append(float(np.sqrt(np.mean((residual[tissue] / level.sigma) ** 2))))
         found["residual_lag1"].append(list(measured_lag1(residual, tissue)))
         found["residual_gradient"].append(gradient_correlation(denoised[k], residual, tissue))
+        z = residual / level.sigma
+        del residual  # a large slice leaves no room for it
+        bias = (2 * level.channels - 1) * level.sigma / (2 * np.maximum(denoised[k], level.sigma))
         if lesion is not None:
             independent = max(lesion.sum() / correlated_voxels(level), 1.0)
             mean = smaller(z[lesion].mean(keepdims=True), (z - bias)[lesion].mean(keepdims=True))
@@ -356,7 +362,7 @@ def residual_figures(
 
 def gradient_correlation(image: npt.NDArray[Any], residual: npt.NDArray[Any], tissue: Bool) -> float:
     """Correlation of the steepness of the denoised image with the size of what was taken away, over tissue."""
-    values = image.astype(np.float32)
+    values = image.astype(np.float32, copy=False)
     steep = np.hypot(ndimage.sobel(values, axis=-1), ndimage.sobel(values, axis=-2))[tissue]
     size = np.abs(residual)[tissue]
     if steep.std() == 0 or size.std() == 0:
@@ -385,7 +391,8 @@ def structure_peaks(
     places above ``PEAK_SD``: ``{"index": [slice, row, column], "z": ...}``, largest first
     """
     unit = Level(1.0, 1.0, 1.0, level.channels, level.lag1, level.estimator)
-    noise = noise_like((4, *z.shape[1:]), unit, np.random.default_rng(0))
+    sides = [min(side, MOST_NOISE_SIDE) for side in z.shape[1:]]
+    noise = noise_like((PATCH_NOISE, *sides), unit, np.random.default_rng(0))
     # A patch that lies half in air has half the summands, so its sum has a variance of about half.
     share = ndimage.gaussian_filter(tissue.astype(np.float32), (0, PATCH_PIXELS / 2**0.5, PATCH_PIXELS / 2**0.5))
     sd = _patch(noise).std() * np.sqrt(np.maximum(share, 0.1))
@@ -398,7 +405,8 @@ def structure_peaks(
 
 
 def _patch(values: npt.NDArray[Any]) -> Float:
-    smoothed: Float = ndimage.gaussian_filter(values.astype(np.float32), (0, PATCH_PIXELS, PATCH_PIXELS))
+    single = values.astype(np.float32, copy=False)
+    smoothed: Float = ndimage.gaussian_filter(single, (0, PATCH_PIXELS, PATCH_PIXELS))
     return smoothed
 
 
