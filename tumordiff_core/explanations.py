@@ -67,7 +67,7 @@ def stored(result: Path, row: Mapping[str, Any], arrays: Arrays) -> dict[str, An
             named[name] = ""
             continue
         small = np.ascontiguousarray(values, dtype="<f4" if name == "npy" else "<f2")
-        named[name] = f"{hashlib.sha256(small.tobytes()).hexdigest()[:16]}.npy"
+        named[name] = f"{hashlib.sha256(small.data).hexdigest()[:16]}.npy"
         if not (place / named[name]).exists():
             np.save(place / named[name], small, allow_pickle=False)
     return named

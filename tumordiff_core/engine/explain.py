@@ -1,6 +1,5 @@
 """Why a pixel came out as it did: its equivalent filter, what each image gave, what each step of the chain changed."""
 
-import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,14 +108,12 @@ class Chain:
     ----------
     sigma : noise left before each step, in the scale of the images
     alpha_bar : the level of each step
-    noisy : float32 [step, row, column], what each step began with
-    images : float32 [step, row, column], the clean estimate of each step
+    images : float32 [step + 1, row, column], what each step began with, and the clean image that the last one ended in
     change : root mean square change of the clean estimate that each step made (0 for the first)
     """
 
     sigma: list[float]
     alpha_bar: list[float]
-    noisy: Float
     images: Float
     change: list[float]
 
@@ -134,22 +131,24 @@ def chain(
     rows, columns = images.shape[-2:]
     steps = min(steps, max(CHAIN_PIXELS // (rows * columns), 2))
     if noise.sigma == 0:
-        same = np.repeat(images[0, :1].cpu().numpy(), steps, axis=0)
-        return Chain([0.0] * steps, [1.0] * steps, same, same, [0.0] * steps)
-    stacked, noisy = (np.empty((steps, rows, columns), dtype=np.float32) for _ in range(2))
+        same = np.repeat(images[0, :1].cpu().numpy(), steps + 1, axis=0)
+        return Chain([0.0] * steps, [1.0] * steps, same, [0.0] * steps)
+    kept, change = np.empty((steps + 1, rows, columns), dtype=np.float32), [0.0]
 
     def keep(k: int, x_t: Tensor, x_0: Tensor) -> None:
-        stacked[k] = back_to_image(model, x_0, noise)[0, 0].cpu().numpy()
-        noisy[k] = back_to_image(model, x_t / alpha_bars[k] ** 0.5, noise)[0, 0].cpu().numpy()
+        kept[k] = back_to_image(model, x_t / alpha_bars[k] ** 0.5, noise)[0, 0].cpu().numpy()
+        clean = back_to_image(model, x_0, noise)[0, 0].cpu().numpy()
+        if k > 0:
+            change.append(float(np.sqrt(np.mean((clean - kept[-1]) ** 2))))
+        kept[-1] = clean
 
     with torch.inference_mode():
         start, alpha_bars, clean_of = chain_of(model, images, present, noise, steps)
         alpha_bars = samplers.levels_of(name, alpha_bars)
         samplers.along(name, start, alpha_bars, clean_of, torch.Generator().manual_seed(seed), keep)
-    change = [0.0, *(float(np.sqrt(np.mean((b - a) ** 2))) for a, b in itertools.pairwise(stacked))]
     first = ((1 - alpha_bars[0]) / alpha_bars[0]) ** 0.5
     sigma = [noise.sigma * ((1 - a) / a) ** 0.5 / max(first, 1e-12) for a in alpha_bars]
-    return Chain(sigma, list(alpha_bars), noisy, stacked, change)
+    return Chain(sigma, list(alpha_bars), kept, change)
 
 
 def attention_map(

@@ -19,6 +19,8 @@ from tumordiff_core.engine.schedules import Schedule
 CleanOf = Callable[[Tensor, float], Tensor]
 Seen = Callable[[int, Tensor, Tensor], None]
 
+ROWS_AT_ONCE = 1024
+
 
 def levels_from(sigma: float, steps: int, schedule: Schedule | None = None) -> list[float]:
     """alpha_bar at the matched level and ``steps - 1`` later ones: the schedule's times, or equal steps of sigma."""
@@ -62,8 +64,18 @@ def ddim(x_t: Tensor, alpha_bars: Sequence[float], clean_of: CleanOf, seen: Seen
             seen(k, x_t, x_0)
         if k + 1 == len(alpha_bars):
             return x_0
-        x_t = ddpm.diffuse(x_0, alpha_bars[k + 1], ddpm.eps_from_clean(x_t, alpha_bar, x_0))
+        x_t = _diffused(x_0, alpha_bars[k + 1], x_t, alpha_bar)
     return x_t
+
+
+def _diffused(x_0: Tensor, alpha_bar: float, x_t: Tensor, alpha_bar_t: float) -> Tensor:
+    """x_0 at another level, with the noise that x_t holds; some rows at a time, for a large slice."""
+    parts = []
+    for first in range(0, x_0.shape[-2], ROWS_AT_ONCE):
+        rows = slice(first, first + ROWS_AT_ONCE)
+        eps = ddpm.eps_from_clean(x_t[..., rows, :], alpha_bar_t, x_0[..., rows, :])
+        parts.append(ddpm.diffuse(x_0[..., rows, :], alpha_bar, eps))
+    return torch.cat(parts, dim=-2)
 
 
 def karras_sigmas(sigma: float, steps: int, *, smallest: float = 2e-3, rho: float = 7.0) -> list[float]:

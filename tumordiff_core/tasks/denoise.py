@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel
+    from tumordiff_core.engine.explain import Chain
     from tumordiff_core.imaging.intensity import Scaling
     from tumordiff_core.imaging.volume import Volume
     from tumordiff_core.jobs.worker import Job
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 REFUSED_ROLES = frozenset({"ser_map", "pe_map", "seg", "localizer", "report", "reformat", "derived"})
 SERIES_PREFIX = "series:"
+ROWS_AT_ONCE = 1024
+"""Rows of a large slice that are looked at together, where more take much memory."""
 
 
 class DenoiseParams(BaseModel):
@@ -87,7 +90,7 @@ def run(params: DenoiseParams, job: "Job") -> None:
     import numpy as np
 
     from tumordiff_core import model_cards, result_folder
-    from tumordiff_core.engine import denoise, local_means, precision, weights
+    from tumordiff_core.engine import local_means, precision, weights
     from tumordiff_core.imaging.intensity import robust_scaling
 
     job.progress.stage("read")
@@ -102,15 +105,8 @@ def run(params: DenoiseParams, job: "Job") -> None:
     loaded = replace(weights.load(model), mirrors=params.mirrors, local_means=share)
     warn_out_of_range(loaded, levels, scaling, job.progress)
     job.progress.stage("denoise", volume.phases * volume.geometry.shape[0])
-    mean = np.empty(volume.values.shape, dtype=np.float32)
-    scaled_phases, scaled_mean = scaling.apply(volume.values), np.empty(volume.values.shape, dtype=np.float32)
-    for index, (phase, level) in enumerate(zip(volume.values, levels, strict=True)):
-        scaled = denoise.denoise_phase(
-            loaded, scaled_phases, index, scaled_noise(level, scaling), progress=job.progress
-        )
-        scaled_mean[index] = scaled
-        clean = phase.astype(np.float32) if level.sigma == 0 else scaling.invert(scaled)
-        mean[index] = denoise.blend(phase, clean, params.strength)
+    scaled_phases = scaling.apply(volume.values)
+    mean, scaled_mean = _denoised(loaded, volume, scaled_phases, levels, scaling, params.strength, job.progress)
     job.progress.stage("compare tumour volume")
     figures = {"local_means": share, **_tumour_figures(volume, mean)}
     if params.alarms:
@@ -121,12 +117,16 @@ def run(params: DenoiseParams, job: "Job") -> None:
         figures["domain"] = outside_domain(volume, measured, model.card, scaling)
     result_folder.save_array(job.result, "mean", mean)
     result_folder.save_array(job.result, "residual", (volume.values - mean).astype(np.float16))
+    del mean  # a large slice leaves no room for what was written already
     if params.samples:
         spread = _spread(loaded, volume, scaled_mean, levels, scaling, params, job)
         result_folder.save_array(job.result, "std", spread)
+        del spread
     elif params.uncertainty:
         spread, figures["doubt"] = _doubt(loaded, scaled_phases, scaled_mean, levels, scaling, params, job)
         result_folder.save_array(job.result, "std", spread)
+        del spread
+    del scaled_mean
     if params.explanation:
         _explain(loaded, scaled_phases, levels, scaling, figures, params, job)
     told = weights.told(model.card, loaded, [scaled_noise(level, scaling) for level in levels])
@@ -219,6 +219,23 @@ def warn_out_of_range(model: "LoadedModel", levels: "list[Level]", scaling: "Sca
         percent, limit = round(100 * worst), round(100 * model.sigma_range[1])
         error = UnsupportedError("denoise.out_of_range", found=percent, limit=limit)
         progress.warn(error.code, error.sentence)
+
+
+def _denoised(
+    model: "LoadedModel", volume: "Volume", phases: "Float", levels: "list[Level]", scaling: "Scaling",
+    strength: float, progress: "Progress",
+) -> "tuple[Float, Float]":  # fmt: skip
+    """The denoised phases at their strength in the units of the source, and at full strength in the model's scale."""
+    import numpy as np
+
+    from tumordiff_core.engine import denoise
+
+    mean, scaled = np.empty(phases.shape, dtype=np.float32), np.empty(phases.shape, dtype=np.float32)
+    for index, (phase, level) in enumerate(zip(volume.values, levels, strict=True)):
+        scaled[index] = denoise.denoise_phase(model, phases, index, scaled_noise(level, scaling), progress=progress)
+        clean = phase.astype(np.float32) if level.sigma == 0 else scaling.invert(scaled[index])
+        mean[index] = denoise.blend(phase, clean, strength)
+    return mean, scaled
 
 
 def _tumour_figures(volume: "Volume", mean: "Float") -> dict[str, Any]:
@@ -369,7 +386,7 @@ def _doubt(
     import numpy as np
     import torch
 
-    from tumordiff_core.engine import local_means, uncertainty
+    from tumordiff_core.engine import uncertainty
     from tumordiff_core.evaluation.metrics import tissue_mask
     from tumordiff_core.noise.correlation import lag1
 
@@ -389,9 +406,7 @@ def _doubt(
             progress=job.progress,
         )  # fmt: skip
         spread[index] = found.std * scaling.range
-        # A magnitude's mean lies above the signal, so the noise in it is what differs from that mean.
-        expected = local_means.expected(torch.from_numpy(mean[index]), noise.sigma, noise.channels)
-        residual = phases[index] - expected.numpy()
+        residual = _noise_of(phases[index], mean[index], noise)
         measured = lag1(residual, mask)
         power = float(np.mean(residual[mask] ** 2)) / noise.sigma**2 if mask.any() else 0.0
         weight = mask.sum(axis=(1, 2)).astype(float) + 1e-9
@@ -414,6 +429,21 @@ def _doubt(
     return spread, rows
 
 
+def _noise_of(phase: "Float", mean: "Float", noise: "NoiseLevel") -> "Float":
+    """The noise in one phase: a magnitude's mean lies above the signal, so it is what differs from that mean."""
+    import numpy as np
+    import torch
+
+    from tumordiff_core.engine import local_means
+
+    residual = np.empty(phase.shape, dtype=np.float32)
+    for first in range(0, phase.shape[1], ROWS_AT_ONCE):
+        rows = slice(first, first + ROWS_AT_ONCE)
+        expected = local_means.expected(torch.from_numpy(mean[:, rows]), noise.sigma, noise.channels)
+        residual[:, rows] = phase[:, rows] - expected.numpy()
+    return residual
+
+
 def _explain(
     model: "LoadedModel", phases: "Float", levels: "list[Level]", scaling: "Scaling", figures: dict[str, Any],
     params: DenoiseParams, job: "Job",
@@ -422,9 +452,9 @@ def _explain(
     import numpy as np
 
     from tumordiff_core import explanations
-    from tumordiff_core.engine import denoise, explain, schedules
+    from tumordiff_core.engine import denoise, explain
 
-    index, row, column = _place_to_explain(phases, figures)
+    index, *pixel = _place_to_explain(phases, figures)
     job.progress.stage("explain", len(levels))
     pixels, chains = [], []
     for phase, level in enumerate(levels):
@@ -432,21 +462,31 @@ def _explain(
             noise = scaled_noise(level, scaling)
             seen = [part.to(model.device) for part in denoise.seen(model, phases, phase, np.array([index]))]
             about = {"phase": phase, "slice": index, "model": model.name}
-            said, maps = explain.pixel(model, seen[0], seen[1], noise, row, column, features=True)
-            pixels.append(explanations.stored(job.result, {**about, **said}, maps))
             chain = explain.chain(
                 model, seen[0], seen[1], noise, params.keep_steps, name=params.chain, seed=params.seed
             )
-            steps = {
-                "chain": params.chain,
-                "t": [*(schedules.linear().matched_time(((1 - a) / a) ** 0.5) for a in chain.alpha_bar), 0.0],
-                "sigma": [*(sigma * scaling.range for sigma in chain.sigma), 0.0],
-                "change": [change * scaling.range for change in chain.change],
-            }  # fmt: skip
-            shown = scaling.invert(np.stack([*chain.noisy, chain.images[-1]]))
-            chains.append(explanations.stored(job.result, {**about, **steps}, {"npy": shown}))
+            steps, images = _steps(chain, scaling)
+            chains.append(explanations.stored(job.result, {**about, "chain": params.chain, **steps}, {"npy": images}))
+            del chain, images  # a large slice leaves no room for them beside the pixel's maps
+            said, maps = explain.pixel(model, seen[0], seen[1], noise, *pixel, features=True)
+            pixels.append(explanations.stored(job.result, {**about, **said}, maps))
+            del maps
         job.progress.advance()
     explanations.write(job.result, pixels, chains)
+
+
+def _steps(chain: "Chain", scaling: "Scaling") -> "tuple[dict[str, list[float]], Float]":
+    """What is said of a chain, and its images, which are scaled back in place."""
+    from tumordiff_core.engine import schedules
+
+    for image in chain.images:
+        image[:] = scaling.invert(image)
+    said = {
+        "t": [*(schedules.linear().matched_time(((1 - a) / a) ** 0.5) for a in chain.alpha_bar), 0.0],
+        "sigma": [*(sigma * scaling.range for sigma in chain.sigma), 0.0],
+        "change": [change * scaling.range for change in chain.change],
+    }  # fmt: skip
+    return said, chain.images
 
 
 def _place_to_explain(phases: "Float", figures: dict[str, Any]) -> tuple[int, int, int]:
@@ -463,10 +503,12 @@ def _place_to_explain(phases: "Float", figures: dict[str, Any]) -> tuple[int, in
     return middle, int(row), int(column)
 
 
-def _amplitude(phases: "Float", levels: "list[Level]") -> "npt.NDArray[Any] | None":
+def _amplitude(phases: "Float", levels: "list[Level]") -> "Float | None":
     """Amplitude spectrum of the noise where it is correlated and the first phase tells it."""
+    import numpy as np
+
     found = levels[0].spectrum
-    return None if found is None else found.amplitude(*phases.shape[-2:])
+    return None if found is None else found.amplitude(*phases.shape[-2:]).astype(np.float32)
 
 
 def _record(

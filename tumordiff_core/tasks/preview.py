@@ -166,7 +166,7 @@ def _reverse(
     found = explain.chain(model, images, present, noise, steps, name=name, seed=seed)
     schedule = schedules.linear()
     times = [schedule.matched_time(((1 - a) / a) ** 0.5) for a in found.alpha_bar]
-    return [*found.noisy, found.images[-1]], [*found.sigma, 0.0], [*times, 0.0], found.change
+    return [*found.images], [*found.sigma, 0.0], [*times, 0.0], found.change
 
 
 def _seen(values: "Float", centre: int, model: "LoadedModel") -> "tuple[Tensor, Tensor]":
