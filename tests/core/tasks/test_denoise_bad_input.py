@@ -16,6 +16,7 @@ from tumordiff_core.evaluation import references
 from tumordiff_core.jobs import events, worker
 from tumordiff_core.jobs import folder as jobs
 from tumordiff_core.noise.add import magnitude
+from tumordiff_core.noise.correlation import fermi_spectrum
 from tumordiff_core.progress import Progress
 from tumordiff_core.result_folder import open_result
 from tumordiff_core.tasks.export import ExportParams, write_result
@@ -133,6 +134,39 @@ def test_a_slice_of_4096_by_4096_is_denoised_in_two_gigabytes(models):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) < 2048
+
+
+WHOLE_JOB = """
+import sys, torch
+torch.set_num_threads(1)
+from pathlib import Path
+from tumordiff_core.jobs import folder as jobs, worker
+folder = jobs.new_job("denoise", {"input": sys.argv[1], "model": sys.argv[2]})
+worker.main(folder)
+assert jobs.state(folder) == "done", jobs.failure(folder)
+kept = {place.name.split(".")[0] for place in (folder / "result").rglob("*.*")}
+assert kept >= {"mean", "std", "residual", "explained"}, kept
+status = Path("/proc/self/status").read_text().split("VmHWM:")[1]
+print(int(status.split()[0]) // 1024)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1500)
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="This system tells no peak memory.")
+@pytest.mark.parametrize("correlated", [False, True], ids=["white noise", "coloured noise"])
+def test_the_whole_job_on_a_slice_of_4096_by_4096_takes_two_gigabytes(models, tmp_path, correlated):
+    side, rng = 4096, np.random.default_rng(0)
+    down, across = np.ogrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    image = 100.0 * ((across / 0.7) ** 2 + (down / 0.8) ** 2 < 1) * (1 + 0.2 * np.sin(9 * across) * np.sin(7 * down))
+    spectrum = fermi_spectrum(side, side) if correlated else None
+    np.save(tmp_path / "large.npy", magnitude(image, 5.0, rng, spectrum=spectrum)[None])
+    done = subprocess.run(
+        [sys.executable, "-c", WHOLE_JOB, str(tmp_path / "large.npy"), "tiny"], capture_output=True, text=True,
+        timeout=1400,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout.split()[-1]) < 2048
 
 
 def test_what_was_denoised_already_is_hardly_changed_and_no_worse(home, tmp_path):
