@@ -78,7 +78,7 @@ def stabiliser(channels: int = 1, rounds: int = ROUNDS) -> Stabiliser:
     """Build the transform for ``channels`` receiver channels (takes about a second, once per process).
 
     The slope begins as 1 / std(y | x) at E[y | x]; ``rounds`` of refinement divide it by the deviation that is left
-    (Foi 2011, section 3).
+    (Foi 2011).
     """
     x = np.concatenate([np.linspace(0, 8, 161), np.linspace(8, LARGEST_SNR, 131)[1:]])
     y, weight = _samples(x, channels)
