@@ -104,8 +104,9 @@ def test_a_stopped_chain_goes_on_where_it_was_left_and_does_nothing_twice(here):
 def test_a_broken_recipe_is_refused_before_anything_is_trained(here, change, said):
     job = job_of(here, {**RECIPE, **change})
     assert worker.main(job) == 1
-    sentence = folder.failure(job)
-    assert "chain.json is no recipe" in str(sentence) and said in str(sentence)
+    end = events.read_all(job)[-1]
+    assert end["code"] == "recipes.broken" and "chain.json is no recipe" in end["sentence"]
+    assert said in end["sentence"]
     assert not any((job / "checkpoints").glob("*")) and not (job / "result").exists()
 
 
@@ -113,8 +114,9 @@ def test_what_is_no_file_of_ours_is_refused(here):
     (here / "chain.json").write_text("{")
     with pytest.raises(InputError, match=r"chain\.json"):
         recipes.read(str(here / "chain.json"))
-    with pytest.raises(MissingError, match="small-6"):
+    with pytest.raises(MissingError, match="small-6") as refused:
         recipes.read("no-such-recipe")
+    assert refused.value.code == "recipes.unknown"
     with pytest.raises(MissingError):
         recipes.read(str(here / "missing.json"))
 
