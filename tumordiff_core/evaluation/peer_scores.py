@@ -14,7 +14,7 @@ from typing import Any
 from tumordiff_core.evaluation import baselines
 from tumordiff_core.evaluation.references import Reference
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Raised whenever the drawing of noise, the stabilisation around a filter or the scores change."""
 
 PACKAGES = ("numpy", "scipy", "scikit-image", "PyWavelets", "bm3d", "bm4d")

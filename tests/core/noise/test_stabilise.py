@@ -99,3 +99,11 @@ def test_zeroed_air_falls_back_to_stabilised_tissue():
 
 def test_an_image_of_nothing_has_no_noise():
     assert level.estimate(np.zeros((2, 32, 32))).sigma == 0
+
+
+def test_a_square_of_nodes_gives_nearly_the_same_transform_but_near_zero():
+    exact, square = stabiliser(1, 30), stabiliser(1, 30, 41)
+    y = np.linspace(3, 60, 200)
+    gap = square.forward(y, 1.0) - exact.forward(y, 1.0)
+    assert np.ptp(gap) < 0.05
+    assert abs(square.inverse(square.expected(y, 1.0), 1.0) - y).max() < 0.02
