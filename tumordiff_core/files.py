@@ -66,7 +66,7 @@ def read_json(path: Path, *, newest_format: int) -> dict[str, Any]:
         record = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise MissingError("files.missing", path, name=path.name) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError("files.not_json", path, name=path.name) from error
     if not isinstance(record, dict):
         raise InputError("files.not_json", path, name=path.name)

@@ -238,6 +238,7 @@ def train(
         folder = unfinished("train", name)
         start.make_startable(folder)
         finish(work_on(folder, as_json=as_json))
+    recipe = _whole(recipe) if recipe.endswith(".json") else recipe
     values = {
         "data": _whole(data), "recipe": recipe, "preset": preset.value, "name": name, "epochs": epochs, "steps": steps,
         "batch": batch, "crop": crop, "seed": seed, "start": start_from, "network": network, "loss": loss,

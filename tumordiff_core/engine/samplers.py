@@ -137,6 +137,8 @@ def levels_of(chain: str, alpha_bars: Sequence[float]) -> list[float]:
     if chain not in _FLOWS:
         return list(alpha_bars)
     first, last = _sigma_of(alpha_bars[0]), _sigma_of(alpha_bars[-1])
+    if last > first / 2:  # too low a level to be spaced; ``karras_sigmas`` would go below the last one
+        return list(alpha_bars)
     sigmas = karras_sigmas(first, len(alpha_bars), smallest=last)
     return [float(schedules.alpha_bar_of(sigma)) for sigma in sigmas[:-1]]
 

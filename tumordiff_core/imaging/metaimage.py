@@ -17,7 +17,10 @@ LAST = b"ElementDataFile"
 LARGEST_SIDE = 2**31 - 1
 CHUNK = 1 << 22
 ZLIB_OR_GZIP = zlib.MAX_WBITS | 32
-_FIELD = re.compile(r"([A-Za-z]\w*)[ \t]*=[ \t]*([^\x00-\x20\x7f][^\x00-\x08\x0a-\x1f\x7f]*)", re.ASCII)
+_FIELD = re.compile(r"([A-Za-z0-9][\x20-\x7e]*?)[ \t]*=[ \t]*([^\x00-\x20\x7f][^\x00-\x08\x0a-\x1f\x7f]*)")
+_FILE_NAME = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
+"""ITK drops other signs at the end of a name, and would open another file than the one looked at."""
+
 _LOCAL = {"LOCAL", "Local", "local"}
 
 
@@ -110,8 +113,8 @@ def _fields(path: Path) -> tuple[dict[str, str], int]:
         raise _damaged(path)
     fields: dict[str, str] = {}
     for line in content[:end].decode("utf-8", "surrogateescape").rstrip("\r\n").split("\n"):
-        found = _FIELD.fullmatch(line.rstrip())
-        if found is None or found[1] in fields:
+        found = _FIELD.fullmatch(line.rstrip(" \t\r"))
+        if found is None or ":" in found[1] or found[1] in fields:
             raise _damaged(path)
         fields[found[1]] = found[2]
     if list(fields)[-1] != LAST.decode():
@@ -131,6 +134,8 @@ def _beside(path: Path, name: str) -> Path:
     """The file of this name in the same folder, and in no other by way of a link."""
     if "%" in name or name.upper().startswith("LIST"):
         raise _unreadable(path, "its pixels lie in several files")
+    if _FILE_NAME.fullmatch(name) is None:
+        raise _unreadable(path, "its file of pixels has an odd name")
     file = path.parent / name
     if re.search(r"[/\\:]", name) or name == ".." or file.resolve().parent != path.parent.resolve():
         raise _unreadable(path, "its pixels lie in another folder")

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from tumordiff_core.plugins.hookspecs import hookimpl
 from tumordiff_core.plugins.specs import Task
@@ -164,7 +164,8 @@ def run(params: TrainParams, job: "Job") -> None:
     else:
         title, model, figures = _train_once(params, stacks, told, job)
     record = result_folder.Record(
-        kind="model", provenance="derived", title=title, params=params.model_dump(exclude={"data", "facts"}),
+        kind="model", provenance="derived", title=title,
+        params={**params.model_dump(exclude={"data", "facts"}), "recipe": Path(params.recipe).name},
         seed=job.seed, model=model, figures=figures,
     )  # fmt: skip
     result_folder.finish(job.result, record)
@@ -187,18 +188,23 @@ def _train_once(params: TrainParams, stacks: "Sequence[Stack]", told: dict[str, 
 def _follow(params: TrainParams, stacks: "Sequence[Stack]", told: dict[str, Any], job: "Job") -> Outcome:
     """Every stage of a recipe, as far as it is not there yet, and the models that are kept of it."""
     import tumordiff_core
+    from tumordiff_core import files
     from tumordiff_core.training import recipes
 
-    recipe = recipes.read(params.recipe)
+    copy = job.checkpoints / "recipe.json"
+    recipe = recipes.read(str(copy) if copy.is_file() else params.recipe)
     trainings = {stage.name: _of_stage(stage, params) for stage in recipe.stages}
 
     def train(stage: "Stage", start: "Model | None", states: Path, target: Path, progress: "Progress") -> int:
         fitted, _ = _train(trainings[stage.name], start, stacks, told, states, target, progress)
         return fitted.epochs
 
+    recipes.require_names(recipe, params.name)
+    # An edited file must not mix its stages with those that are done.
+    files.write_json(copy, recipe.model_dump(by_alias=True))
     recipes.follow(recipe, job.checkpoints, train, progress=job.progress)
     made_with = {
-        "command": f"tumordiff train --recipe {params.recipe}",
+        "command": f"tumordiff train --recipe {Path(params.recipe).name}",
         "stages": [stage.model_dump(by_alias=True, exclude_defaults=True) for stage in recipe.stages],
         "program": f"TumorDiff {tumordiff_core.__version__}",
     }
@@ -209,18 +215,18 @@ def _follow(params: TrainParams, stacks: "Sequence[Stack]", told: dict[str, Any]
 
 def _of_stage(stage: "Stage", params: TrainParams) -> TrainParams:
     """What the form would say for a stage of a recipe, on this machine; raises InputError("recipes.broken")."""
-    from tumordiff_core.errors import InputError
+    from tumordiff_core.training import recipes
 
     told = stage.train or {}
-    given = {key: getattr(params, key) for key in (*OF_MACHINE, "domain")}
-    unknown = sorted(set(told) - (set(TrainParams.model_fields) - (BESIDE_RECIPE - {"graphed"}) - {"start", "facts"}))
+    given = {key: getattr(params, key) for key in OF_MACHINE} | ({"domain": params.domain} if params.domain else {})
+    own = set(TrainParams.model_fields) - (BESIDE_RECIPE - {"graphed", "domain"}) - {"start", "facts"}
+    unknown = sorted(set(told) - own)
     try:
         if unknown:
             raise ValueError(f"no {', '.join(unknown)} there")
-        values = TrainParams(**{"graphed": params.graphed, **told, **given, "name": stage.name})
+        values = TrainParams(**{"graphed": params.graphed, **told, **given, "name": stage.name, "start": stage.start})
     except ValueError as error:
-        wrong = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise InputError("recipes.broken", name=Path(params.recipe).name, reason=f"{stage.name}: {wrong}") from None
+        raise recipes.broken(params.recipe, stage.name, error) from None
     return values
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import lightning
@@ -10,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.utils._triton import has_triton
 from torch.utils.data import IterableDataset, get_worker_info
 
 from tumordiff_core.engine import context, ddpm, known_facts, precondition, schedules
@@ -172,7 +172,7 @@ class Fused(nn.Module):
         super().__init__()
         self.network = network
         self._call: Network = network.forward
-        if has_triton():
+        if find_spec("triton") is not None:
             self._call = torch.compile(network.forward, dynamic=False)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:

@@ -16,6 +16,10 @@ from tumordiff_core.progress import Progress, Within
 FORMAT = 1
 MOST_STAGES = 50
 LARGEST_BYTES = 1_000_000
+LONGEST_REASON = 100
+STATES = ".states"
+"""Where checkpoints lie beside the stages' models; no stage can be called so."""
+
 SUFFIX = re.compile(r"(-[A-Za-z0-9._-]{1,20})?")
 
 
@@ -58,8 +62,9 @@ class Recipe(BaseModel):
             missing = [name for name in stage.needs if name not in known]
             if missing:
                 raise ValueError(f"{missing[0]} before {stage.name}, which needs it")
-            if stage.name in known:
-                raise ValueError(f"one stage called {stage.name}")
+            # Some file systems take upper and lower case for one, and drop a dot at the end.
+            if stage.name.casefold() in {name.casefold() for name in known} or stage.name.endswith("."):
+                raise ValueError(f"one stage called {stage.name}, and no dot at its end")
             known.add(stage.name)
         for suffix, name in self.kept.items():
             if name not in known or not SUFFIX.fullmatch(suffix):
@@ -77,12 +82,19 @@ def read(named: str) -> Recipe:
         path = paths.resources() / "recipes" / f"{named}.json"
         if not path.is_file():
             raise MissingError("recipes.unknown", name=named, known=", ".join(shipped()))
-    if path.is_file() and path.stat().st_size > LARGEST_BYTES:
-        raise InputError("recipes.broken", path, name=path.name, reason="larger than a megabyte")
+    if path.exists() and (not path.is_file() or path.stat().st_size > LARGEST_BYTES):
+        raise InputError("recipes.broken", path, name=path.name, reason="no file of a megabyte at most")
     try:
         return Recipe.model_validate(files.read_json(path, newest_format=FORMAT))
     except ValidationError as error:
         raise InputError("recipes.broken", path, name=path.name, reason=_first(error)) from None
+
+
+def broken(named: str, stage: str, error: ValueError) -> InputError:
+    """InputError("recipes.broken") for a stage whose training is not told as it must be."""
+    said = _first(error) if isinstance(error, ValidationError) else str(error)
+    reason = f"{stage}: {said}"[:LONGEST_REASON]
+    return InputError("recipes.broken", name=Path(named).name, reason=reason)
 
 
 def shipped() -> list[str]:
@@ -101,15 +113,17 @@ def follow(recipe: Recipe, folder: Path, train: Train, *, progress: Progress) ->
     """
     epochs = 0
     for number, stage in enumerate(recipe.stages):
-        target = folder / stage.name
+        target, states = folder / stage.name, folder / STATES / stage.name
         if target.is_dir():
+            epochs += 0 if stage.mean_of else int(model_cards.read(target).card.made_with.get("epochs", 0))
+            shutil.rmtree(states, ignore_errors=True)
             continue
         if stage.mean_of:
             weights.average([model_cards.read(folder / name) for name in stage.mean_of], target)
             continue
-        states = folder / f"{stage.name}.states"
-        states.mkdir(exist_ok=True)
-        part = Within(progress, f"{stage.name}, {number + 1} of {len(recipe.stages)}", states.name, epochs)
+        states.mkdir(parents=True, exist_ok=True)
+        place = f"{STATES}/{stage.name}"
+        part = Within(progress, f"{stage.name}, {number + 1} of {len(recipe.stages)}", place, epochs)
         try:
             with files.whole_folder(target) as partial:
                 epochs += train(
@@ -118,6 +132,15 @@ def follow(recipe: Recipe, folder: Path, train: Train, *, progress: Progress) ->
         except Stopped as stopped:
             raise Stopped(resumable=stopped.resumable or number > 0) from None
         shutil.rmtree(states)
+
+
+def require_names(recipe: Recipe, name: str) -> None:
+    """Raise InputError("recipes.broken") where a kept model would have a name that nobody can install."""
+    for suffix in recipe.kept:
+        if not model_cards.PLAIN_NAME.fullmatch(f"{name}{suffix}"):
+            raise InputError(
+                "recipes.broken", name=f"{name}{suffix}"[:60], reason="a model's name has 41 signs at most"
+            )
 
 
 def keep(recipe: Recipe, folder: Path, target: Path, name: str, made_with: dict[str, Any]) -> list[str]:
@@ -138,8 +161,5 @@ def _first(error: ValidationError) -> str:
     """The first thing wrong, and where."""
     found = error.errors()[0]
     place = ".".join(str(part) for part in found["loc"])
-    return (
-        f"{place}: {found['msg'].removeprefix('Value error, ')}"
-        if place
-        else str(found["msg"]).removeprefix("Value error, ")
-    )
+    said = found["msg"].removeprefix("Value error, ")
+    return (f"{place}: {said}" if place else said)[:LONGEST_REASON]

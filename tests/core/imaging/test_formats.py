@@ -327,3 +327,25 @@ def test_shifted_slices_do_not_fit_into_these_formats(tmp_path: Path) -> None:
         formats.write(made(1, geometry=sheared), tmp_path / "a.nii")
     assert caught.value.code == "geometry.sheared"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_metaimage_with_other_peoples_keys_is_read(tmp_path):
+    image = formats.to_image(made(1))
+    for key in ("dim[0]", "0010|0010", "my key", "ITK_FileNotes"):
+        image.SetMetaData(key, "some words")
+    sitk.WriteImage(image, str(tmp_path / "a.mha"))
+    assert b"0010|0010 = " in (tmp_path / "a.mha").read_bytes()
+    np.testing.assert_array_equal(formats.read(tmp_path / "a.mha").values, made(1).values)
+
+
+@pytest.mark.parametrize("more", ["\u00e9", "\u00ff", "\u200b", "\u00ad", "x" * 5000])
+def test_a_metaimage_names_its_pixels_in_plain_signs_alone(tmp_path, more):
+    secret = tmp_path / "elsewhere" / "secret.raw"
+    secret.parent.mkdir()
+    secret.write_bytes(bytes(range(64)))
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "s.raw").symlink_to(secret)
+    if len(more) == 1:
+        (tmp_path / "here" / f"s.raw{more}").write_bytes(bytes(64))
+    (tmp_path / "here" / "a.mhd").write_bytes(metaimage("x").replace(b"= x", f"= s.raw{more}".encode()))
+    assert "odd name" in expect("volume.unreadable", tmp_path / "here" / "a.mhd").sentence

@@ -52,7 +52,7 @@ class StopsAt(Progress):
     def emit(self, kind, fields):
         if kind == "checkpoint":
             self.seen.append(fields["file"])
-            if self._stage and f"/{self._stage}.states/" in fields["file"]:
+            if self._stage and f"/.states/{self._stage}/" in fields["file"]:
                 start.stop(self._job, "epoch")
 
 
@@ -83,7 +83,8 @@ def test_a_stopped_chain_goes_on_where_it_was_left_and_does_nothing_twice(here):
     watched = StopsAt(job, "")
     assert worker.main(job, echo=watched) == 0
     assert (job / "checkpoints" / "a" / "weights.safetensors").stat().st_mtime_ns == first
-    assert watched.seen == ["checkpoints/b.states/last.ckpt", "checkpoints/c.states/last.ckpt"]
+    assert watched.seen == ["checkpoints/.states/b/last.ckpt", "checkpoints/.states/c/last.ckpt"]
+    assert [e["step"] for e in events.read_all(job) if e["kind"] == "metric" and e["name"] == "loss"] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,7 @@ def test_a_stopped_chain_goes_on_where_it_was_left_and_does_nothing_twice(here):
     [
         ({"stages": [STAGES[1]], "kept": {"": "b"}}, "a before b"),
         ({"stages": [STAGES[0], STAGES[0]], "kept": {"": "a"}}, "one stage called a"),
+        ({"stages": [STAGES[0], {"name": "A", "from": "a", "train": {}}], "kept": {"": "a"}}, "one stage called A"),
         ({"stages": [{"name": "a"}], "kept": {"": "a"}}, "either train or mean_of"),
         ({"stages": [{"name": "../a", "train": {}}], "kept": {"": "../a"}}, "stages.0.name"),
         ({"kept": {"/../x": "ab"}}, "short ending"),
@@ -119,6 +121,34 @@ def test_what_is_no_file_of_ours_is_refused(here):
     assert refused.value.code == "recipes.unknown"
     with pytest.raises(MissingError):
         recipes.read(str(here / "missing.json"))
+    (here / "chain.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="chain"):
+        recipes.read(str(here / "chain.json"))
+    with pytest.raises(InputError, match="no file"):
+        recipes.read(str(here))
+
+
+def test_a_chain_edited_after_its_first_stage_goes_on_as_it_began(here):
+    job = job_of(here)
+    assert worker.main(job, echo=StopsAt(job, "b")) == 130
+    written(here, {**RECIPE, "stages": [{**STAGES[0], "train": {"epochs": 3, **SHORT}}, *STAGES[1:]]})
+    start.make_startable(job)
+    assert worker.main(job) == 0
+    card = model_cards.read(job / "result" / "model" / "mine").card
+    assert card.made_with["stages"][0]["train"]["epochs"] == 1
+    assert str(here) not in card.model_dump_json()
+
+
+def test_a_stage_may_learn_from_its_own_mean(here):
+    stages = [STAGES[0], {"name": "b", "from": "a", "train": {"epochs": 1, "own_mean": 0.5, **SHORT}}]
+    job = job_of(here, {**RECIPE, "stages": stages, "kept": {"": "b"}})
+    assert worker.main(job) == 0, folder.failure(job)
+
+
+def test_a_name_that_nobody_could_install_is_refused_before_training(here):
+    job = job_of(here, {**RECIPE, "kept": {"-a-long-ending": "ab"}}, name="n" * 40)
+    assert worker.main(job) == 1
+    assert "41 signs" in folder.failure(job) and not any((job / "checkpoints").glob("*"))
 
 
 def test_a_recipe_alone_says_how_its_trainings_are_done():
