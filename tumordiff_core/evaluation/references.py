@@ -159,7 +159,7 @@ def _around(tumour: metrics.Mask) -> metrics.Mask | None:
 
 
 def of_file(path: Path, *, patient: str = "") -> list[Reference]:
-    """Slices of a noise-free volume in a file (NIfTI, NRRD, ``.npy`` [slice, row, column]): three in its middle.
+    """Slices of a noise-free volume in a file (as ``imaging/formats.py`` reads them): three in its middle.
 
     ``patient`` is the name of the file if not given.
     Raises what reading raises, InputError("volume.not_finite"), InputError("evaluate.no_reference").

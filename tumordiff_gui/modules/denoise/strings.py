@@ -61,7 +61,7 @@ KEEP_STRENGTH = "Compute at {value:.2f}"
 KEEP_HINT = "Exports and figures hold strength {computed:.2f} as computed; this runs the series again at the slider's."
 HOLD = "Hold D: original"
 EXPORT = "Export…"
-EXPORT_HINT = "Write this result as DICOM, NIfTI or NRRD, marked as derived."
+EXPORT_HINT = "Write this result as DICOM, NIfTI, NRRD or MetaImage, marked as derived."
 EXPORT_WHY_NOT = "Run the series first; a preview is not exported."
 
 LAYOUT = "Views"
