@@ -53,14 +53,30 @@ class Spectra:
     coloured : bool [crop]; the others are white
     amplitude : float32 [coloured crop, row, column] in FFT order, mean power 1
     lag1 : float32 [crop, 2], correlation of neighbouring rows and neighbouring columns
-    wide : float32 [coloured crop, row, column], the same at twice the size and 1 at frequency 0: what a scanner that
-        makes such noise does to the signal
     """
 
     coloured: npt.NDArray[np.bool_]
     amplitude: Tensor
     lag1: Tensor
-    wide: Tensor
+
+
+@dataclass(frozen=True)
+class _Shapes:
+    """What shapes the noise of the coloured crops, at any size.
+
+    Parameters
+    ----------
+    filled : bool [coloured crop], zero-filled and not of Gaussian correlation
+    cuts, lag1 : float [coloured crop, 2], along rows and columns
+    """
+
+    filled: npt.NDArray[np.bool_]
+    cuts: npt.NDArray[np.float64]
+    lag1: npt.NDArray[np.float64]
+
+    def of(self, rows: npt.NDArray[np.intp]) -> "_Shapes":
+        """Those of some of the coloured crops."""
+        return _Shapes(self.filled[rows], self.cuts[rows], self.lag1[rows])
 
 
 def corrupt(
@@ -76,8 +92,9 @@ def corrupt(
     choices, put = chance.choices, chance.put
     sigma = chance.log_uniform(levels.lowest, levels.highest, count)
     channels = choices.choice(CHANNEL_CHOICES, count, p=CHANNEL_SHARES)
-    spectra = draw_spectra(count, size, chance, levels.white_share)
-    clean = _as_acquired(images, spectra, levels.band_share, chance)
+    coloured, shapes = _draw_shapes(count, chance, levels.white_share)
+    spectra = _spectra(coloured, shapes, size, chance)
+    clean = _as_acquired(images, coloured, shapes, levels.band_share, chance)
     clean = clean * _smooth_fields(count, size, 0.4, levels.bias_field_share, chance)
     ghost = choices.uniform(0.02, 0.08, count) * (choices.random(count) < levels.ghost_share)
     clean = clean + put(ghost)[:, None, None, None] * clean.roll(size // 2, dims=-2)
@@ -140,49 +157,59 @@ def gaussian(count: int, spectra: Spectra, crop: npt.NDArray[np.int64], chance: 
 
 def draw_spectra(count: int, size: int, chance: Chance, white_share: float) -> Spectra:
     """White, zero-filled with random cuts along random axes, or Gaussian-correlated noise for each crop."""
-    choices, put = chance.choices, chance.put
-    kind = choices.random(count)
+    return _spectra(*_draw_shapes(count, chance, white_share), size, chance)
+
+
+def _draw_shapes(count: int, chance: Chance, white_share: float) -> tuple[npt.NDArray[np.bool_], _Shapes]:
+    """Which crops have coloured noise, bool [crop], and what shapes it."""
+    kind = chance.choices.random(count)
     coloured = kind >= white_share
-    if not coloured.any():
-        nothing = torch.zeros(0, size, size, device=chance.device)
-        return Spectra(coloured, nothing, torch.zeros(count, 2, device=chance.device), nothing)
     filled = kind[coloured] < white_share + FERMI_SHARE
-    cuts, lag1 = choices.uniform(*CUTS, (len(filled), 2)), choices.uniform(*GAUSSIAN_LAG1, len(filled))
-    shape = put(filled), put(cuts), put(np.stack([lag1, lag1], axis=1))
-    amplitude, wide = _unit_power(_amplitude(*shape, size)), _amplitude(*shape, 2 * size)
+    cuts = chance.choices.uniform(*CUTS, (len(filled), 2))
+    lag1 = chance.choices.uniform(*GAUSSIAN_LAG1, len(filled))
+    return coloured, _Shapes(filled, cuts, np.stack([lag1, lag1], axis=1))
+
+
+def _spectra(coloured: npt.NDArray[np.bool_], shapes: _Shapes, size: int, chance: Chance) -> Spectra:
+    known = torch.zeros(len(coloured), 2, device=chance.device)
+    if not coloured.any():
+        return Spectra(coloured, torch.zeros(0, size, size, device=chance.device), known)
+    amplitude = _unit_power(_amplitude(shapes, size, chance))
     correlation = torch.fft.ifft2(amplitude.square()).real
     measured = torch.stack([correlation[:, 1, 0], correlation[:, 0, 1]], dim=1) / correlation[:, 0, :1]
-    known = torch.zeros(count, 2, device=chance.device)
-    known[put(np.flatnonzero(coloured))] = measured
-    return Spectra(coloured, amplitude, known, wide / wide[:, :1, :1])
+    known[chance.put(np.flatnonzero(coloured))] = measured
+    return Spectra(coloured, amplitude, known)
 
 
-def _amplitude(filled: Tensor, cuts: Tensor, lag1: Tensor, size: int) -> Tensor:
-    """Zero-filled beyond ``cuts`` [crop, 2] where ``filled``, else of Gaussian correlation; [crop, row, column]."""
-    frequency = torch.fft.fftfreq(size, device=cuts.device)
+def _amplitude(shapes: _Shapes, size: int, chance: Chance) -> Tensor:
+    """Amplitude [coloured crop, row, column] in FFT order: Fermi's beyond the cuts where zero-filled, else Gaussian."""
+    cuts = chance.put(shapes.cuts)
+    frequency = torch.fft.fftfreq(size, device=chance.device)
     down, across = frequency[None, :, None], frequency[None, None, :]
     row_cut, column_cut = (cuts[:, axis, None, None] for axis in (0, 1))
     radius = ((2 * down / row_cut) ** 2 + (2 * across / column_cut) ** 2).sqrt()
     fermi = torch.sigmoid((FERMI_EDGE - radius) / FERMI_WIDTH)
-    return torch.where(filled[:, None, None], fermi, _gaussian_amplitude(lag1, size))
+    gaussian = _gaussian_amplitude(chance.put(shapes.lag1), size)
+    return torch.where(chance.put(shapes.filled)[:, None, None], fermi, gaussian)
 
 
-def _as_acquired(images: Tensor, spectra: Spectra, share: float, chance: Chance) -> Tensor:
+def _as_acquired(
+    images: Tensor, coloured: npt.NDArray[np.bool_], shapes: _Shapes, share: float, chance: Chance
+) -> Tensor:  # fmt: skip
     """Clean crops [crop, image, row, column], a share of those with coloured noise filtered as their noise is.
 
     What a scanner does in k-space it does to signal and noise alike. Mirrored at the borders, so that nothing wraps.
     """
-    drawn = chance.choices.random(len(images)) < share
-    rows = np.flatnonzero(drawn & spectra.coloured)
+    rows = np.flatnonzero(coloured & (chance.choices.random(len(images)) < share))
     if not len(rows):
         return images
-    where, rank = chance.put(rows), np.cumsum(spectra.coloured) - 1
+    size, where = images.shape[-1], chance.put(rows)
     chosen = images[where]
     mirrored = torch.cat([chosen, chosen.flip(-2)], dim=-2)
     mirrored = torch.cat([mirrored, mirrored.flip(-1)], dim=-1)
-    amplitude = spectra.wide[chance.put(rank[rows])][:, None]
-    filtered = torch.fft.ifft2(torch.fft.fft2(mirrored) * amplitude).real
-    size = images.shape[-1]
+    amplitude = _amplitude(shapes.of((np.cumsum(coloured) - 1)[rows]), 2 * size, chance)
+    window = amplitude / amplitude[:, :1, :1]
+    filtered = torch.fft.ifft2(torch.fft.fft2(mirrored) * window[:, None]).real
     return images.index_copy(0, where, filtered[..., :size, :size].abs())
 
 
@@ -190,8 +217,7 @@ def spectra_of_lag1(lag1: npt.NDArray[np.float32], size: int, chance: Chance) ->
     """Spectra of Gaussian-correlated noise with these correlations, float32 [crop, 2]."""
     known = chance.put(lag1)
     everywhere = np.ones(len(lag1), dtype=bool)
-    wide = _gaussian_amplitude(known, 2 * size)
-    return Spectra(everywhere, _unit_power(_gaussian_amplitude(known, size)), known, wide / wide[:, :1, :1])
+    return Spectra(everywhere, _unit_power(_gaussian_amplitude(known, size)), known)
 
 
 def _gaussian_amplitude(lag1: Tensor, size: int) -> Tensor:

@@ -21,14 +21,11 @@ from tumordiff_core.training.augment import Noisy, corrupt, draw_spectra, gaussi
 from tumordiff_core.training.bank import Bank, Crops
 from tumordiff_core.training.chance import Chance, seeded
 from tumordiff_core.training.mix import Levels
-from tumordiff_core.training.own_mean import Denoise, OwnMean
+from tumordiff_core.training.own_mean import Denoise, Network, OwnMean
 from tumordiff_core.training.self_supervised import recorrupted
 
 Batch = dict[str, Tensor]
 Objective = Literal["eps", "edm"]
-Network = Callable[[Tensor, Tensor], Tensor]
-"""Images [crop, image, row, column] and condition -> F [crop, 1, row, column]."""
-
 SIGMA_DATA = 0.2
 MATCHED_SHARE = 0.75
 WARM_UP_STEPS = 300

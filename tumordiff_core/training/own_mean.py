@@ -14,7 +14,10 @@ from torch import Tensor, nn
 
 from tumordiff_core.engine.denoise import MIRRORS
 
-Denoise = Callable[[Callable[[Tensor, Tensor], Tensor], Tensor], Tensor]
+Network = Callable[[Tensor, Tensor], Tensor]
+"""Images [crop, image, row, column] and condition -> F [crop, 1, row, column]."""
+
+Denoise = Callable[[Network, Tensor], Tensor]
 """A network and noisy images [crop, image, row, column] -> denoised [crop, 1, row, column]."""
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tumordiff_core import files, model_cards, paths
 from tumordiff_core.engine import weights
-from tumordiff_core.errors import InputError, MissingError, Stopped
+from tumordiff_core.errors import InputError, MissingError
 from tumordiff_core.progress import Progress, Within
 
 FORMAT = 1
@@ -109,7 +109,7 @@ Train = Callable[[Stage, model_cards.Model | None, Path, Path, Progress], int]
 def follow(recipe: Recipe, folder: Path, train: Train, *, progress: Progress) -> None:
     """Make a model folder of every stage in ``folder``; those that are there already are left as they are.
 
-    Raises Stopped(resumable=True) once a stage or a checkpoint is finished, else what ``train`` raises.
+    Raises what ``train`` raises; what is finished by then stays.
     """
     epochs = 0
     for number, stage in enumerate(recipe.stages):
@@ -124,13 +124,9 @@ def follow(recipe: Recipe, folder: Path, train: Train, *, progress: Progress) ->
         states.mkdir(parents=True, exist_ok=True)
         place = f"{STATES}/{stage.name}"
         part = Within(progress, f"{stage.name}, {number + 1} of {len(recipe.stages)}", place, epochs)
-        try:
-            with files.whole_folder(target) as partial:
-                epochs += train(
-                    stage, model_cards.read(folder / stage.start) if stage.start else None, states, partial, part
-                )
-        except Stopped as stopped:
-            raise Stopped(resumable=stopped.resumable or number > 0) from None
+        start = model_cards.read(folder / stage.start) if stage.start else None
+        with files.whole_folder(target) as partial:
+            epochs += train(stage, start, states, partial, part)
         shutil.rmtree(states)
 
 
