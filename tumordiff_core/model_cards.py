@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tumordiff_core import files, paths
-from tumordiff_core.errors import ModelError, TumorDiffError
+from tumordiff_core.errors import InputError, ModelError, TumorDiffError
 
 FORMAT = 1
 DEFAULT = "pair-6"
@@ -176,23 +176,35 @@ def _installed(name: str) -> Model | None:
     return None
 
 
-def install(folder: Path) -> Model:
-    """Copy a model folder, or the model a training left in its result folder, among the user's own models.
+def left_in(result: Path) -> list[Path]:
+    """The model folders that a training left in its result, by name."""
+    return sorted(card.parent for card in (result / "model").glob("*/card.json"))
+
+
+def install(folder: Path) -> list[Model]:
+    """Copy a model folder, or all models a training left in its result, among the user's own; all are looked at first.
 
     Raises ModelError("model.not_one"), ("model.wrong_hash"), ("model.no_companion"), InputError("files.exists") or
     SpaceError.
     """
-    inside = sorted((folder / "model").glob("*/card.json"))
-    model = read(inside[0].parent if inside else folder)
-    name = model.card.name
-    if not PLAIN_NAME.fullmatch(name):
-        raise ModelError("model.not_one", folder, name=folder.name, reason="its name is not a plain word")
-    companion(model)
-    files.require_space(paths.models(), model.weights.stat().st_size)
-    with files.whole_folder(paths.models() / name) as partial:
+    found = [read(one) for one in left_in(folder) or [folder]]
+    for model in found:
+        name = model.card.name
+        if not PLAIN_NAME.fullmatch(name):
+            raise ModelError("model.not_one", folder, name=folder.name, reason="its name is not a plain word")
+        if (paths.models() / name).exists():
+            raise InputError("files.exists", paths.models() / name, name=name)
+        companion(model)
+    files.require_space(paths.models(), sum(model.weights.stat().st_size for model in found))
+    return [_copied(model) for model in found]
+
+
+def _copied(model: Model) -> Model:
+    target = paths.models() / model.card.name
+    with files.whole_folder(target) as partial:
         for file in (model.folder / "card.json", model.weights):
             shutil.copyfile(file, partial / file.name)
-    return read(paths.models() / name, check_weights=False)
+    return read(target, check_weights=False)
 
 
 def companion(model: Model) -> Model | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,23 @@ def test_what_is_wrong_is_listed_beside_what_is_right():
 
 def test_a_model_is_installed_from_its_folder_or_from_a_training_result(tmp_path: Path):
     made(tmp_path / "result" / "model" / "trained")
-    assert model_cards.install(tmp_path / "result").folder == paths.models() / "trained"
-    assert model_cards.install(made(tmp_path / "mine")).card.name == "mine"
+    assert [model.folder for model in model_cards.install(tmp_path / "result")] == [paths.models() / "trained"]
+    assert [model.card.name for model in model_cards.install(made(tmp_path / "mine"))] == ["mine"]
     assert [model.card.name for model in model_cards.all_models()[0]] == ["mine", "shipped-1", "trained"]
     with pytest.raises(InputError) as twice:
         model_cards.install(tmp_path / "mine")
     assert twice.value.code == "files.exists"
+
+
+def test_all_models_of_a_recipe_are_installed_or_none(tmp_path: Path):
+    for name in ("trained", "trained-white"):
+        made(tmp_path / "result" / "model" / name)
+    taken = model_cards.install(made(tmp_path / "trained-white"))[0].folder
+    with pytest.raises(InputError) as refused:
+        model_cards.install(tmp_path / "result")
+    assert refused.value.code == "files.exists" and not (paths.models() / "trained").exists()
+    shutil.rmtree(taken)
+    assert [model.card.name for model in model_cards.install(tmp_path / "result")] == ["trained", "trained-white"]
 
 
 def test_what_is_no_model_is_not_installed(tmp_path: Path):

@@ -165,12 +165,12 @@ def install(
     source: Annotated[str, typer.Argument(metavar="RESULT_OR_FOLDER", help="A training job, or a model folder.")],
     as_json: Json = False,
 ) -> None:
-    """Copy a trained model into the user's own models."""
+    """Copy a trained model, or all that a recipe left, into the user's own models."""
     from tumordiff_core import model_cards
 
     place = Path(source)
-    model = model_cards.install(place if (place / "card.json").is_file() else jobfolder.result_folder(source))
-    _tell_model(model.card.name, "installed", as_json)
+    found = model_cards.install(place if (place / "card.json").is_file() else jobfolder.result_folder(source))
+    _tell_model(", ".join(model.card.name for model in found), "installed", as_json)
 
 
 @models_app.command("average")

@@ -18,7 +18,7 @@ def made(folder: Path, name: str, seed: int, arguments=tiny_model.ARGUMENTS, **t
     card |= {"architecture": {"family": tiny_model.FAMILY, "arguments": arguments}, "made_with": {"seed": seed}, **told}
     torch.manual_seed(seed)
     weights.save(folder / name, weights.build(tiny_model.FAMILY, arguments), card)
-    return model_cards.install(folder / name)
+    return model_cards.install(folder / name)[0]
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def made(folder: Path, name: str, seed: int, arguments=tiny_model.ARGUMENTS, **t
         for parameter in network.parameters():
             parameter.copy_(0.1 * torch.randn_like(parameter))
     weights.save(folder / name, network, card)
-    return model_cards.install(folder / name)
+    return model_cards.install(folder / name)[0]
 
 
 @pytest.fixture

@@ -221,7 +221,7 @@ def test_a_strangers_network_loss_and_augmentation_train_and_ship(here, stranger
     assert worker.main(job) == 0
     assert seen["loss"] > 0
     assert seen["augmented"] > 0
-    model = model_cards.install(job / "result")
+    (model,) = model_cards.install(job / "result")
     image = np.random.default_rng(0).random((2, 33, 40)).astype(np.float32)
     out = denoise.denoise_stack(weights.load(model), image, denoise.NoiseLevel(0.1), progress=Progress())
     assert out.shape == image.shape

@@ -390,46 +390,45 @@ class Panel(QWidget):
 
     # the model
 
-    def _model_folder(self, view: JobView | None) -> Path | None:
-        """The model a finished run left."""
-        if view is None or view.result is None:
-            return None
-        found = sorted((view.result / "model").glob("*/card.json"))
-        return found[0].parent if found else None
+    def _models_left(self, view: JobView | None) -> list[Path]:
+        """The models a finished run left: one, or what a recipe keeps."""
+        return [] if view is None or view.result is None else model_cards.left_in(view.result)
 
     def _tell_model(self, view: JobView | None) -> None:
-        folder = self._model_folder(view)
-        name = folder.name if folder is not None else ""
-        installed = bool(name) and any((place / name / "card.json").is_file() for place in model_cards.places())
-        self.install.setVisible(folder is not None and not installed)
+        left = self._models_left(view)
+        name = ", ".join(folder.name for folder in left)
+        places = model_cards.places()
+        installed = bool(left) and all(any((p / f.name / "card.json").is_file() for p in places) for f in left)
+        self.install.setVisible(bool(left) and not installed)
         self.use.setVisible(installed)
         self.install.setText(strings.INSTALL.format(name=name))
-        if folder is None:
+        if not left:
             self.model.setText(strings.NO_MODEL)
         elif installed:
             self.model.setText(strings.INSTALLED.format(name=name))
         else:
-            best = best_epoch(view.metrics) if view is not None else None
+            # The curves of a recipe run over all its stages, so that their best epoch is of no one model.
+            best = best_epoch(view.metrics) if view is not None and len(left) == 1 else None
             error = words.MISSING if best is None else f"{best[1]:.4g}"
             self.model.setText(strings.MODEL_READY.format(name=name, error=error))
 
     def _install(self) -> None:
-        folder = self._model_folder(self._view())
-        if folder is None:
+        view = self._view()
+        if view is None or view.result is None:
             return
         try:
-            model = model_cards.install(folder)
+            found = model_cards.install(view.result)
         except TumorDiffError as error:
             self._say("error", error.sentence)
             return
-        self._context.desk.say(strings.INSTALLED.format(name=model.card.name))
+        self._context.desk.say(strings.INSTALLED.format(name=", ".join(model.card.name for model in found)))
         self._context.desk.catalogue_moved()
         self._refresh()
 
     def _use(self) -> None:
-        folder = self._model_folder(self._view())
-        if folder is not None:
-            self._context.desk.model = folder.name
+        left = self._models_left(self._view())
+        if left:
+            self._context.desk.model = left[0].name
             self._context.desk.show_module("denoise")
 
 
