@@ -48,6 +48,18 @@ def ispy1_dicom(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def real_slices() -> list[Any]:
+    """The 24 real slices of 12 test patients that methods are judged on (read only)."""
+    from tumordiff_core.evaluation import references
+    from tumordiff_core.training import datasets
+
+    pack = SHARED / "ispy1_slices.npz"
+    if not pack.is_file():
+        pytest.skip(f"{pack.name} is not beside the checkout, so nothing can be tried on real slices.")
+    return references.of_pack(datasets.read_pack([pack]))
+
+
+@pytest.fixture(scope="session")
 def ispy1_expected() -> dict[str, Any]:
     """The published and verified figures of the real study."""
     record = SHARED / "expected_ispy1_1002.json"

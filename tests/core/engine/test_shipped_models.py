@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import SHARED
 from tumordiff_core import model_cards
 from tumordiff_core.engine import denoise, weights
 from tumordiff_core.evaluation import denoise as protocol
@@ -14,7 +13,6 @@ from tumordiff_core.evaluation import metrics, references
 from tumordiff_core.noise.add import magnitude
 from tumordiff_core.progress import Progress
 from tumordiff_core.simulation import cohort
-from tumordiff_core.training import datasets
 
 RICIAN = protocol.KINDS["rician"]
 LEVELS = (0.03, 0.05, 0.10, 0.15)
@@ -33,14 +31,6 @@ def ours(request):
 @pytest.fixture(scope="module")
 def breasts():
     return references.phantoms(patients=1)[::2]
-
-
-@pytest.fixture(scope="module")
-def real_slices():
-    pack = SHARED / "ispy1_slices.npz"
-    if not pack.is_file():
-        pytest.skip(f"{pack.name} is not beside the checkout, so the models cannot be tried on real slices.")
-    return references.of_pack(datasets.read_pack([pack]))
 
 
 def gains(model, found, level, kind=RICIAN):

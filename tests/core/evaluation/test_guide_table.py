@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.conftest import SHARED
-from tumordiff_core.evaluation import baselines, denoise, metrics, references
-from tumordiff_core.training import datasets
+from tumordiff_core.evaluation import baselines, denoise, metrics
 
 LEVELS = (0.05, 0.10, 0.15)
 
@@ -26,24 +24,16 @@ MEASURED_DB = {
 SLOW = {"bm3d+vst"}
 
 
-@pytest.fixture(scope="module")
-def slices():
-    pack = SHARED / "ispy1_slices.npz"
-    if not pack.is_file():
-        pytest.skip(f"{pack.name} is not beside the checkout, so filters cannot be tried on real slices.")
-    return references.of_pack(datasets.read_pack([pack]))
-
-
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.long) if name in SLOW else name for name in MEASURED_DB]
 )
-def test_a_filter_reaches_what_was_measured_within_a_twentieth_of_a_decibel(slices, name):
+def test_a_filter_reaches_what_was_measured_within_a_twentieth_of_a_decibel(real_slices, name):
     if not baselines.available([name]):
         pytest.skip(f"the package of {name} is not installed")
     found = []
     for level in LEVELS:
         scores = []
-        for index, reference in enumerate(slices):
+        for index, reference in enumerate(real_slices):
             case = denoise.noisy_case(reference, denoise.KINDS["rician"], level, index)
             image = baselines.run(name, case.image, level)
             scores.append(metrics.scores(image, reference.image, reference.mask).psnr_tissue)
