@@ -117,6 +117,7 @@ def denoise(
         float | None,
         typer.Option(metavar="G", min=0, max=1, help="Local means given back; default: most with phases."),
     ] = None,
+    along_edges: Annotated[bool, typer.Option(help="With phases, smooth noise left at edges along them.")] = True,
     samples: Annotated[int, typer.Option(metavar="K", min=0, max=64, help="Posterior samples for the doubt map.")] = 0,
     uncertainty: Annotated[bool, typer.Option(help="Say how sure every pixel is.")] = True,
     alarms: Annotated[bool, typer.Option(help="Look for structure in what was taken away.")] = True,
@@ -136,8 +137,8 @@ def denoise(
     _require_free(out)
     values = {
         "input": source if from_catalogue else _whole(source), "out": _whole(out), "model": model, "sigma": sigma,
-        "strength": strength, "mirrors": mirrors, "local_means": local_means, "samples": samples,
-        "uncertainty": uncertainty, "alarms": alarms, "explanation": explanation, "chain": chain,
+        "strength": strength, "mirrors": mirrors, "local_means": local_means, "along_edges": along_edges,
+        "samples": samples, "uncertainty": uncertainty, "alarms": alarms, "explanation": explanation, "chain": chain,
         "seed": seed, "series": series, "yes": yes,
     }  # fmt: skip
     finish(do("denoise", values, seed=seed, as_json=as_json))
@@ -312,6 +313,7 @@ def evaluate(
         float | None,
         typer.Option(metavar="G", min=0, max=1, help="Local means given back; default: as denoise does."),
     ] = None,
+    along_edges: Annotated[bool, typer.Option(help="With phases, smooth noise left at edges along them.")] = True,
     seed: Annotated[int | None, typer.Option(min=0, help="For detectability, stress and peers: other draws.")] = None,
     into_cards: Annotated[bool, typer.Option("--into-cards", help="Write the figures into the models' cards.")] = False,
     as_json: Json = False,
@@ -331,14 +333,19 @@ def evaluate(
         finish(do("peers", given, as_json=as_json, shown=peers.for_terminal))
     if what is Evaluated.stress:
         source = references if references.startswith(SERIES_PREFIX) else _whole(references)
-        told = {"model": model[0] if model else "", "local_means": local_means, "seed": seed}
+        told = {
+            "model": model[0] if model else "",
+            "local_means": local_means,
+            "along_edges": along_edges,
+            "seed": seed,
+        }
         finish(do("stress", {"input": source, **told}, as_json=as_json))
     values = {
         "what": what.value, "references": _whole(references), "models": model or None, "levels": level or None,
         "sets": sets or None, "kinds": kind or None, "baselines": baseline or None, "against": against,
         "repeat": (repeat if repeat.startswith(SERIES_PREFIX) else _whole(repeat)) or None, "studies": study or None,
         "into_cards": into_cards or None, "strengths": strength or None, "mirrors": mirrors or None,
-        "local_means": local_means, "seed": seed,
+        "local_means": local_means, "along_edges": along_edges, "seed": seed,
     }  # fmt: skip
     finish(do("evaluate", values, as_json=as_json, shown=evaluation.for_terminal))
 

@@ -247,6 +247,8 @@ def derivation_text(record: Record, options: Options) -> str:
         parts.insert(-1, f"mean over {record.params['mirrors']} mirror images;")
     if figures.get("local_means") and any(noise.get("sigma", ())):
         parts.insert(-1, f"{figures['local_means']:.2g} of what local means lost given back;")
+    if figures.get("along_edges") and any(noise.get("sigma", ())):
+        parts.insert(-1, "noise left at edges smoothed along them;")
     before, after = figures.get("ftv_before_cc"), figures.get("ftv_after_cc")
     if before is not None and after is not None:
         parts.append(f"Tumor volume (FTV, {figures.get('rule', 'assumed')} rule) {before:.2f} cc, now {after:.2f} cc.")

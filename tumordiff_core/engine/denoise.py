@@ -5,7 +5,7 @@ known here.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tumordiff_core.engine import context, ddpm, local_means, precision, precondition, samplers, schedules
+from tumordiff_core.engine import along_edges, context, ddpm, local_means, precision, precondition, samplers, schedules
 from tumordiff_core.engine.white_noise import WhiteNoise
 from tumordiff_core.errors import ModelError, TumorDiffError
 from tumordiff_core.noise.stabilise import stabiliser
@@ -53,8 +53,8 @@ class LoadedModel:
 
     ``facts`` is what is known of patient and acquisition (``known_facts.encoded``), empty where a network takes none.
     ``mirrors`` is how many mirror images its answer is the mean over: 1, 2 or 4; ``local_means`` is how much of what
-    local averages lost or gained is given back (``local_means.py``). ``white`` has weights for white noise, where the
-    model comes with some.
+    local averages lost or gained is given back (``local_means.py``); ``along_edges``: what noise is left at edges is
+    smoothed along them (``along_edges.py``). ``white`` has weights for white noise, where the model comes with some.
     """
 
     name: str
@@ -68,11 +68,24 @@ class LoadedModel:
     facts: tuple[float, ...] = ()
     mirrors: int = 1
     local_means: float = 0.0
+    along_edges: bool = False
     white: WhiteNoise | None = None
 
     def network_for(self, noise: NoiseLevel) -> nn.Module:
         """The network whose weights serve this noise."""
         return self.network if self.white is None else self.white.network_for(self.network, noise.sigma, noise.lag1)
+
+
+def for_phases(
+    model: LoadedModel, phases: int, *, given_back: float | None = None, edges: bool = True
+) -> LoadedModel:  # fmt: skip
+    """The model as it serves a series of so many phases.
+
+    Where phases are compared, edges are smoothed along themselves, if ``edges`` says so, and most of what local means
+    lost is given back; in one stack neither, unless ``given_back`` names a share.
+    """
+    share = local_means.share_of(given_back, phases)
+    return replace(model, local_means=share, along_edges=edges and phases > 1)
 
 
 MIRRORS = ((), (-2, -1), (-1,), (-2,))
@@ -102,7 +115,7 @@ def condition_of(
 
 
 def posterior_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel) -> Tensor:
-    """E[x | y] of the centre slices, the default output; with the model's share of local means given back.
+    """E[x | y] of the centre slices, the default output; smoothed along edges and local means given back as told.
 
     Parameters
     ----------
@@ -118,7 +131,11 @@ def posterior_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: N
         for axes in MIRRORS[: model.mirrors]
     ]
     mean = found[0] if len(found) == 1 else torch.stack(found).mean(dim=0)
-    if model.local_means <= 0 or noise.sigma <= 0:
+    if noise.sigma <= 0:
+        return mean
+    if model.along_edges:
+        mean = along_edges.smoothed(mean, noise.sigma)
+    if model.local_means <= 0:
         return mean
     return local_means.given_back(images[:, :1], mean, noise.sigma, noise.channels, model.local_means)
 

@@ -65,6 +65,9 @@ class DenoiseParams(BaseModel):
         None, ge=0, le=1, title="Local means",
         description="How much of what local averages lost is given back; empty: most of it with several phases.",
     )  # fmt: skip
+    along_edges: bool = Field(
+        True, title="Edges", description="With several phases, noise left at edges is smoothed along them."
+    )
     samples: int = Field(0, ge=0, le=64, title="Posterior samples", description="Draws instead of one probe per slice.")
     sample_steps: int = Field(20, ge=2, le=1000, title="Steps per sample")
     seed: int = Field(0, ge=0, title="Seed")
@@ -90,7 +93,7 @@ def run(params: DenoiseParams, job: "Job") -> None:
     import numpy as np
 
     from tumordiff_core import model_cards, result_folder
-    from tumordiff_core.engine import local_means, precision, weights
+    from tumordiff_core.engine import denoise, precision, weights
     from tumordiff_core.imaging.intensity import robust_scaling
 
     job.progress.stage("read")
@@ -101,14 +104,14 @@ def run(params: DenoiseParams, job: "Job") -> None:
     job.progress.stage("measure noise", volume.phases)
     measured = [_measured(phase, job.progress) for phase in volume.values]
     levels = [_used(level, params.sigma) for level in measured]
-    share = local_means.share_of(params.local_means, volume.phases)
-    loaded = replace(weights.load(model), mirrors=params.mirrors, local_means=share)
+    mirrored = replace(weights.load(model), mirrors=params.mirrors)
+    loaded = denoise.for_phases(mirrored, volume.phases, given_back=params.local_means, edges=params.along_edges)
     warn_out_of_range(loaded, levels, scaling, job.progress)
     job.progress.stage("denoise", volume.phases * volume.geometry.shape[0])
     scaled_phases = scaling.apply(volume.values)
     mean, scaled_mean = _denoised(loaded, volume, scaled_phases, levels, scaling, params.strength, job.progress)
     job.progress.stage("compare tumour volume")
-    figures = {"local_means": share, **_tumour_figures(volume, mean)}
+    figures = {"local_means": loaded.local_means, "along_edges": loaded.along_edges, **_tumour_figures(volume, mean)}
     if params.alarms:
         job.progress.stage("compute safety figures")
         alone = _alone(loaded, volume, scaled_phases, levels, scaling, params.strength, job.progress)

@@ -55,6 +55,9 @@ class EvaluateParams(BaseModel):
         None, ge=0, le=1, title="Local means",
         description="How much of what local averages lost is given back; empty: as denoise does with as many phases.",
     )  # fmt: skip
+    along_edges: bool = Field(
+        True, title="Edges", description="Where phases are compared, noise left at edges is smoothed along them."
+    )
     seed: int = Field(4000, ge=0, title="Seed", description="Of the lesions that are looked for, and their noise.")
     against: str = Field("bm3d+vst", title="Compared with")
     repeat: str = Field(
@@ -189,7 +192,7 @@ def card_figures(name: str, lines: list[dict[str, Any]], against: str, data: str
 def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[str]]:
     """The studies that were asked for, model by model: figures by study and model, and sections of the report."""
     from tumordiff_core.engine import weights
-    from tumordiff_core.engine.local_means import share_of
+    from tumordiff_core.engine.denoise import for_phases
     from tumordiff_core.evaluation import calibration, charts, detectability, pages, references
 
     asked = [study for study in dict.fromkeys(params.studies) if study != "none"]
@@ -198,8 +201,13 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
         return found, []
     names = _names(params)
     loaded = {name: weights.load(model_cards.find(name)) for name in names}
-    models = {name: replace(model, local_means=share_of(params.local_means, 1)) for name, model in loaded.items()}
-    visits = {name: replace(model, local_means=share_of(params.local_means, 2)) for name, model in loaded.items()}
+    models, visits = (
+        {
+            name: for_phases(model, phases, given_back=params.local_means, edges=params.along_edges)
+            for name, model in loaded.items()
+        }
+        for phases in (1, 2)
+    )
     sections = []
     if "calibration" in asked:
         clean = references.phantoms(visits=2)
@@ -270,8 +278,7 @@ def _repeat(params: EvaluateParams, job: "Job") -> None:
     """The repeat-phase test alone: one phase of a real series denoised, judged by the independent next one."""
     from tumordiff_core import result_folder
     from tumordiff_core.engine import weights
-    from tumordiff_core.engine.denoise import NoiseLevel
-    from tumordiff_core.engine.local_means import share_of
+    from tumordiff_core.engine.denoise import NoiseLevel, for_phases
     from tumordiff_core.errors import InputError
     from tumordiff_core.evaluation import pages, repeat_phase
     from tumordiff_core.imaging.intensity import robust_scaling
@@ -290,7 +297,8 @@ def _repeat(params: EvaluateParams, job: "Job") -> None:
     series = repeat_phase.Series(volume.values, 0, early, late, noise, high, level.spectrum)
     methods = repeat_phase.usual_filters(level.sigma)
     for name in _names(params):
-        model = replace(weights.load(model_cards.find(name)), local_means=share_of(params.local_means, volume.phases))
+        loaded = weights.load(model_cards.find(name))
+        model = for_phases(loaded, volume.phases, given_back=params.local_means, edges=params.along_edges)
         methods[name] = repeat_phase.of_model(model)
     rows = [row._asdict() for row in repeat_phase.evaluate(series, methods, progress=job.progress)]
     note = (
@@ -357,13 +365,13 @@ def _intro(sets: "dict[str, list[Reference]]", source: str) -> str:
 
 def _models(params: EvaluateParams) -> "dict[str, Method]":
     from tumordiff_core.engine import weights
-    from tumordiff_core.engine.local_means import share_of
+    from tumordiff_core.engine.denoise import for_phases
     from tumordiff_core.evaluation import denoise
 
     names = _names(params)
     methods: dict[str, Method] = {}
     for name in names:
-        model = replace(weights.load(model_cards.find(name)), local_means=share_of(params.local_means, 1))
+        model = for_phases(weights.load(model_cards.find(name)), 1, given_back=params.local_means)
         for mirrors in (1, *params.mirrors):
             mean = replace(model, mirrors=mirrors)
             ending = f" over {mirrors} mirror images" if mirrors > 1 else ""

@@ -54,7 +54,7 @@ def _prepare(request: dict[str, Any]) -> "tuple[Float, Scaling, NoiseLevel, Load
     import numpy as np
 
     from tumordiff_core import model_cards
-    from tumordiff_core.engine import denoise, local_means, weights
+    from tumordiff_core.engine import denoise, weights
     from tumordiff_core.imaging.intensity import robust_scaling
     from tumordiff_core.noise.level import estimate
 
@@ -75,8 +75,10 @@ def _prepare(request: dict[str, Any]) -> "tuple[Float, Scaling, NoiseLevel, Load
         _models[name] = weights.load(model_cards.find(name))
     sigma = level.sigma if request.get("sigma") is None else float(request["sigma"])
     noise = denoise.NoiseLevel(sigma / scaling.range, level.lag1, level.channels)
-    share = local_means.share_of(request.get("local_means"), int(request.get("phases", 1)))
-    model = replace(_models[name], mirrors=int(request.get("mirrors", 1)), local_means=share)
+    model = denoise.for_phases(
+        replace(_models[name], mirrors=int(request.get("mirrors", 1))), int(request.get("phases", 1)),
+        given_back=request.get("local_means"), edges=bool(request.get("along_edges", True)),
+    )  # fmt: skip
     return scaling.apply(values), scaling, noise, model
 
 

@@ -1,7 +1,7 @@
 """The job ``stress``: known lesions put into one's own series, denoised and looked for; what is reliably kept."""
 
 import csv
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,11 @@ class StressParams(BaseModel):
         title="Local means",
         description="Given back as in denoising; empty: most of it with several phases.",
     )
+    along_edges: bool = Field(
+        True,
+        title="Edges",
+        description="As in denoising: with several phases, noise left at edges is smoothed along them.",
+    )
     seconds: float = Field(90, gt=0, le=3600, title="Seconds", description="For inserting and denoising.")
     turns: int = Field(40, ge=1, le=1000, title="Most turns", description="A lesion at every place, each turn.")
     seed: int = Field(0, ge=0, title="Seed")
@@ -50,7 +55,7 @@ def run(params: StressParams, job: "Job") -> None:
     Raises UnsupportedError("denoise.not_acquired"), InputError("evaluate.no_tissue"), and what reading raises.
     """
     from tumordiff_core import model_cards, result_folder
-    from tumordiff_core.engine import local_means, weights
+    from tumordiff_core.engine import denoise, weights
     from tumordiff_core.evaluation import pages, stress
     from tumordiff_core.plugins import manager
 
@@ -59,8 +64,9 @@ def run(params: StressParams, job: "Job") -> None:
     manager.load("tumordiff_core.tasks.denoise:refuse_unacquired")(volume)
     card = model_cards.find(params.model or model_cards.DEFAULT)
     opened = _opened(volume, params, job)
-    share = local_means.share_of(params.local_means, volume.phases)
-    model = replace(weights.load(card), local_means=share)
+    model = denoise.for_phases(
+        weights.load(card), volume.phases, given_back=params.local_means, edges=params.along_edges
+    )
     cells, points = stress.run(
         model, opened, seconds=params.seconds, most_turns=params.turns, seed=params.seed, progress=job.progress
     )
@@ -86,7 +92,7 @@ def run(params: StressParams, job: "Job") -> None:
         noise={"sigma": [level.sigma for level in opened.noise], "lag1": list(opened.noise[0].lag1)},
         series_uids=[str(uid) for uid in volume.facts.get("series_uids", []) if uid],
         figures={
-            "local_means": share,
+            "local_means": model.local_means, "along_edges": model.along_edges,
             "stress": {**tables, "lesions": lesions, "note": note, "reliable": stress.RELIABLE},
         },
     )  # fmt: skip

@@ -94,6 +94,14 @@ def test_local_means_given_back_are_told_of() -> None:
         assert "local means" not in header(source(), told).DerivationDescription
 
 
+def test_edges_smoothed_along_themselves_are_told_of() -> None:
+    found = header(source(), record(figures={"along_edges": True}))
+    assert "noise left at edges smoothed along them; strength" in found.DerivationDescription
+    for figures, sigma in (({"along_edges": False}, 3.0), ({"along_edges": True}, 0.0)):
+        told = record(figures=figures, noise={"sigma": [sigma, sigma]})
+        assert "at edges" not in header(source(), told).DerivationDescription
+
+
 @pytest.mark.parametrize(
     "change",
     [

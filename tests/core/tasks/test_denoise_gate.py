@@ -67,6 +67,7 @@ def test_result_says_how_sure_it_is(result: Result) -> None:
 
 def test_phases_get_most_of_their_local_means_back_and_the_result_says_so(result: Result) -> None:
     assert result.record.figures["local_means"] == local_means.USUAL_SHARE
+    assert result.record.figures["along_edges"] is True
     assert result.record.params["local_means"] is None
 
 

@@ -73,8 +73,11 @@ def test_a_preview_is_what_the_job_makes_of_the_same_slice(request_of: Any):
     noise = denoise.NoiseLevel(40.0 / scaling.range, level.lag1, level.channels)
     shipped = weights.load(model_cards.find(model_cards.DEFAULT))
     for asked, model in (
-        ({}, shipped), ({"phases": 3}, replace(shipped, local_means=0.7)),
-        ({"phases": 3, "local_means": 0.2, "mirrors": 4}, replace(shipped, local_means=0.2, mirrors=4)),
+        ({}, shipped), ({"phases": 3}, denoise.for_phases(shipped, 3)),
+        (
+            {"phases": 3, "local_means": 0.2, "mirrors": 4, "along_edges": False},
+            replace(shipped, local_means=0.2, mirrors=4),
+        ),
     ):  # fmt: skip
         found = np.load(preview.handle(request_of("slice", model=model_cards.DEFAULT, **asked))["npy"])
         wanted = denoise.denoise_stack(model, scaling.apply(values), noise, progress=Progress())[2]

@@ -197,7 +197,11 @@ def test_previews_and_pixels_are_denoised_as_the_form_says(wiring: Any, denoise:
     mirrors.box.setCurrentIndex(mirrors.box.findData(4))
     qtbot.waitUntil(lambda: previewed(denoise), timeout=PATIENCE_MS)
     told = asked(wiring, "slice")[-1]
-    assert (told["local_means"], told["mirrors"]) == (0.4, 4)
+    assert (told["local_means"], told["mirrors"], told["along_edges"]) == (0.4, 4, True)
+    edges = denoise.controls.form.editor("along_edges")
+    edges.box.click()
+    qtbot.waitUntil(lambda: asked(wiring, "slice")[-1]["along_edges"] is False, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: previewed(denoise), timeout=PATIENCE_MS)
     denoise.change_layout("explain")
     click_pixel(wiring, "original", 40, 33)
     qtbot.waitUntil(lambda: denoise.showing.explaining.explanations.found is not None, timeout=PATIENCE_MS)
@@ -217,17 +221,19 @@ def test_a_pixel_of_a_result_is_explained_as_the_result_was_made(
     assert (told["local_means"], told["mirrors"]) == (0.7, 2) and "result" in told
 
 
-def test_a_result_from_before_local_means_is_not_what_the_form_would_make(
-    wiring: Any, denoise: Any, qtbot: Any, home: Path
+@pytest.mark.parametrize("name", ["local_means", "along_edges"])
+def test_a_result_from_before_it_could_be_chosen_is_not_what_the_form_would_make(
+    wiring: Any, denoise: Any, qtbot: Any, home: Path, name: str
 ):  # fmt: skip
     show_result(wiring, denoise, qtbot, fakes.make_result(home / "r" / "result", samples=4))
     assert not denoise.showing.chosen.stale
     older = fakes.make_result(home / "s" / "result", samples=4)
     record = json.loads((older / "result.json").read_text("utf-8"))
-    del record["params"]["local_means"]
+    del record["params"][name]
     (older / "result.json").write_text(json.dumps(record), "utf-8")
     show_result(wiring, denoise, qtbot, older)
     assert denoise.showing.chosen.stale and denoise.controls.form.values()["local_means"] is None
+    assert denoise.controls.form.values()["along_edges"] is True
 
 
 def test_what_suited_one_series_does_not_follow_to_the_next(wiring: Any, denoise: Any, qtbot: Any, home: Path):

@@ -19,22 +19,29 @@ class Way:
     mirrors : over how many mirror images
     local_means : how much of what local averages lost is given back, ``None``: as usual for so many phases
     phases : phases of the series
+    along_edges : what noise is left at edges is smoothed along them, with several phases
     """
 
     sigma: float | None = None
     mirrors: int = 1
     local_means: float | None = None
     phases: int = 1
+    along_edges: bool = True
 
     def asked(self) -> dict[str, Any]:
         """What is added to a request of the preview child."""
         return {k: v for k, v in vars(self).items() if v is not None}
 
 
+BEFORE = {"local_means": 0.0, "along_edges": False, "chain": "ddim"}
+"""How results were made before these could be chosen."""
+
+
 def way_of(params: Mapping[str, Any], phases: int) -> Way:
     """The way that parameters of a denoising describe."""
     mirrors = int(params.get("mirrors") or 1)
-    return Way(_number(params.get("sigma")), mirrors, _number(params.get("local_means")), phases)
+    edges = bool(params.get("along_edges", True))
+    return Way(_number(params.get("sigma")), mirrors, _number(params.get("local_means")), phases, edges)
 
 
 def _number(value: Any) -> float | None:

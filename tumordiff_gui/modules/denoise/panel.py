@@ -13,7 +13,7 @@ from tumordiff_core.errors import TumorDiffError
 from tumordiff_core.result_folder import Result
 from tumordiff_gui.background.pictures import picture_of_result
 from tumordiff_gui.modules.denoise import composing, findings, strings
-from tumordiff_gui.modules.denoise.chosen import Way, way_of
+from tumordiff_gui.modules.denoise.chosen import BEFORE, Way, way_of
 from tumordiff_gui.modules.denoise.composing import Source
 from tumordiff_gui.modules.denoise.controls import FORM_FIELDS, LAYOUTS, OF_ONE_SERIES, Controls
 from tumordiff_gui.modules.denoise.models import Models
@@ -467,7 +467,7 @@ class Panel(QWidget):
         self._result = self.showing.chosen.result = result
         self.showing.strength = self.showing.computed_strength()
         self.controls.set_strength(self.showing.strength)
-        made = {**dict.fromkeys(OF_ONE_SERIES), "chain": "ddim", **result.record.params}
+        made = {**dict.fromkeys(OF_ONE_SERIES), "chain": BEFORE["chain"], **result.record.params}
         self.controls.form.set({name: made[name] for name in FORM_FIELDS if name in made})
         self.models.put(str(result.record.model.get("name")))
         return True
@@ -476,8 +476,7 @@ class Panel(QWidget):
         """Whether the form or the model says something else than the result was made with."""
         if self._result is None:
             return False
-        # What was made before local means could be given back, or a chain chosen, was made without them, by DDIM.
-        made, now = {"local_means": 0.0, "chain": "ddim", **self._result.record.params}, self.controls.form.values()
+        made, now = {**BEFORE, **self._result.record.params}, self.controls.form.values()
         if self.model_name and self.model_name != self._result.record.model.get("name"):
             return True
         return any(made[name] != now.get(name) for name in FORM_FIELDS if name in made)

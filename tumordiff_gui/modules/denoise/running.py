@@ -11,7 +11,7 @@ from tumordiff_core import result_folder
 from tumordiff_core.errors import TumorDiffError
 from tumordiff_gui.background.jobs import JobView, traceback_of
 from tumordiff_gui.modules.denoise import strings
-from tumordiff_gui.modules.denoise.chosen import Way, way_of
+from tumordiff_gui.modules.denoise.chosen import BEFORE, Way, way_of
 from tumordiff_gui.modules.denoise.controls import Controls
 from tumordiff_gui.modules.denoise.stress import StressDialogue
 
@@ -145,7 +145,7 @@ class Running(QObject):
             view for view in self._context.jobs.all()
             if self._is_stress(view) and view.state == "done"
             and view.record.params.get("model") == subject.model
-            and way_of({"local_means": 0.0, **view.record.params}, wanted.phases) == wanted
+            and way_of({**BEFORE, **view.record.params}, wanted.phases) == wanted
         ]  # fmt: skip
         if done:
             self._show_stress(max(done, key=lambda view: view.ended_s or 0.0))
@@ -158,7 +158,7 @@ class Running(QObject):
         subject, seed = self._subject(), int(self._controls.form.values().get("seed") or 0)
         params = {
             "input": f"series:{subject.uid}", "model": subject.model, "sigma": subject.way.sigma,
-            "local_means": subject.way.local_means, "seed": seed,
+            "local_means": subject.way.local_means, "along_edges": subject.way.along_edges, "seed": seed,
         }  # fmt: skip
         title = strings.STRESS_JOB.format(visit=subject.visit, series=subject.description)
         self._context.jobs.start("stress", params, title=title, inputs=(subject.uid,), seed=seed)

@@ -1,0 +1,84 @@
+"""Noise that a posterior mean left at edges, smoothed along them by one step of diffusion.
+
+Where an edge may lie a network believes what it sees, so that noise stays there that it takes everywhere else. Along an
+edge nothing changes but noise. The step is u_t = div(T grad u) with T = t t^T along the edge, whose direction comes
+from the structure tensor, and it is taken where that is coherent (coherence-enhancing diffusion, Weickert 1999, IJCV
+31:111). Signal is moved and not lost, and a curved edge has no flux: mean curvature motion would take contrast from
+small lesions.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+TIME = 0.2
+"""Length of the step: it spreads by twice that, a variance in square pixels. Longer ones take more from lesions."""
+
+DERIVATIVE_PIXELS, TENSOR_PIXELS = 0.8, 1.0
+FLAT_SLOPE, STEEP_SLOPE = 0.5, 2.0
+"""Between these slopes, in sigma per pixel, the step grows from nothing to its full length."""
+
+LEAST = 1e-6
+
+
+def smoothed(mean: Tensor, sigma: float) -> Tensor:
+    """A posterior mean [batch, 1, row, column] whose edges are smoothed along themselves, never negative.
+
+    ``sigma`` is the noise of the image that it was made from, in its units. Gradients pass through the image and not
+    through the direction of its edges.
+    """
+    # Squares and differences of slopes in bfloat16 would be right to two digits only.
+    with torch.autocast(mean.device.type, enabled=False):
+        values = mean.float()
+        with torch.no_grad():
+            by_row, by_both, by_column = _step(values / sigma)
+        return (values + _spread(values, by_row, by_both, by_column)).clamp_min(0)
+
+
+def _spread(values: Tensor, by_row: Tensor, by_both: Tensor, by_column: Tensor) -> Tensor:
+    """div(T grad u) with slopes and fluxes at the corners of pixels: what leaves a pixel arrives beside it."""
+    corners = functional.pad(values, (1, 1, 1, 1), mode="replicate")
+    down = _halved(corners[..., 1:, :] - corners[..., :-1, :], -1)
+    right = _halved(corners[..., 1:] - corners[..., :-1], -2)
+    rows, both, columns = (
+        _halved(_halved(functional.pad(part, (1, 1, 1, 1), mode="replicate"), -1), -2)
+        for part in (by_row, by_both, by_column)
+    )
+    downwards, rightwards = rows * down + both * right, both * down + columns * right
+    change_down = _halved(downwards[..., 1:, :] - downwards[..., :-1, :], -1)
+    return change_down + _halved(rightwards[..., 1:] - rightwards[..., :-1], -2)
+
+
+def _halved(values: Tensor, axis: int) -> Tensor:
+    """Means of neighbours along one axis."""
+    count = values.shape[axis]
+    return (values.narrow(axis, 0, count - 1) + values.narrow(axis, 1, count - 1)) / 2
+
+
+def _step(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How far each second derivative (rows, both, columns) counts: the tangent's outer product times the step."""
+    rows = _filtered(_filtered(values, -2, DERIVATIVE_PIXELS, 1), -1, DERIVATIVE_PIXELS)
+    columns = _filtered(_filtered(values, -1, DERIVATIVE_PIXELS, 1), -2, DERIVATIVE_PIXELS)
+    a, b, c = (
+        _filtered(_filtered(product, -2, TENSOR_PIXELS), -1, TENSOR_PIXELS)
+        for product in (rows * rows, rows * columns, columns * columns)
+    )
+    difference = torch.hypot(a - c, 2 * b)
+    strength = a + c
+    length = (strength.clamp_min(0).sqrt() - FLAT_SLOPE) / (STEEP_SLOPE - FLAT_SLOPE)
+    length = TIME * length.clamp(0, 1) * (difference / (strength + LEAST)) ** 2
+    cosine, sine = (a - c) / (difference + LEAST), 2 * b / (difference + LEAST)
+    return length * (1 - cosine) / 2, -length * sine / 2, length * (1 + cosine) / 2
+
+
+def _filtered(values: Tensor, axis: int, pixels: float, order: int = 0) -> Tensor:
+    """A Gaussian of ``pixels`` standard deviation along one axis, or its first derivative."""
+    reach = round(4 * pixels)
+    at = torch.arange(-reach, reach + 1, dtype=torch.float32, device=values.device)
+    weights = torch.exp(-(at**2) / (2 * pixels**2))
+    weights = weights / weights.sum()
+    if order:
+        weights = weights * at / pixels**2
+    side = (0, 0, reach, reach) if axis == -2 else (reach, reach, 0, 0)
+    kernel = weights[None, None, :, None] if axis == -2 else weights[None, None, None, :]
+    return functional.conv2d(functional.pad(values, side, mode="replicate"), kernel)
