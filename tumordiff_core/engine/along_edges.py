@@ -1,10 +1,9 @@
 """Noise that a posterior mean left at edges, smoothed along them by one step of diffusion.
 
-Where an edge may lie a network believes what it sees, so that noise stays there that it takes everywhere else. Along an
-edge nothing changes but noise. The step is u_t = div(T grad u) with T = t t^T along the edge, whose direction comes
-from the structure tensor, and it is taken where that is coherent (coherence-enhancing diffusion, Weickert 1999, IJCV
-31:111). Signal is moved and not lost, and a curved edge has no flux: mean curvature motion would take contrast from
-small lesions.
+Where an edge may lie a network believes what it sees, so that noise stays there that it takes everywhere else. The step
+is u_t = div(T grad u) with T = t t^T along the edge, after coherence-enhancing diffusion (Weickert 1999, IJCV 31:111):
+the direction comes from the structure tensor, and the step is taken where that is coherent and steep. A curved edge has
+hardly any flux, where mean curvature motion would take contrast from small lesions; tips and corners lose a little.
 """
 
 import torch
@@ -19,24 +18,35 @@ FLAT_SLOPE, STEEP_SLOPE = 0.5, 2.0
 """Between these slopes, in sigma per pixel, the step grows from nothing to its full length."""
 
 LEAST = 1e-6
+LARGEST_SNR = 1e6
+
+RIM_PIXELS = 2
+"""So near to zeros that a scanner wrote nothing is moved: their rim is no edge of anatomy."""
 
 
-def smoothed(mean: Tensor, sigma: float) -> Tensor:
-    """A posterior mean [batch, 1, row, column] whose edges are smoothed along themselves, never negative.
+def smoothed(mean: Tensor, sigma: float, measured: Tensor) -> Tensor:
+    """A posterior mean whose edges are smoothed along themselves, never negative.
 
-    ``sigma`` is the noise of the image that it was made from, in its units. Gradients pass through the image and not
-    through the direction of its edges.
+    Gradients pass through the image and not through the direction of its edges.
+
+    Parameters
+    ----------
+    mean : float [batch, 1, row, column]; sigma : noise of the image that it was made from, in its units
+    measured : float32, same shape, 1 where something was measured and 0 where a scanner wrote zeros
     """
     # Squares and differences of slopes in bfloat16 would be right to two digits only.
     with torch.autocast(mean.device.type, enabled=False):
         values = mean.float()
         with torch.no_grad():
-            by_row, by_both, by_column = _step(values / sigma)
+            by_row, by_both, by_column = _step((values / sigma).clamp_max(LARGEST_SNR))
+            side = 2 * RIM_PIXELS + 1
+            free = 1 - functional.max_pool2d(1 - measured.float(), side, stride=1, padding=RIM_PIXELS)
+            by_row, by_both, by_column = free * by_row, free * by_both, free * by_column
         return (values + _spread(values, by_row, by_both, by_column)).clamp_min(0)
 
 
 def _spread(values: Tensor, by_row: Tensor, by_both: Tensor, by_column: Tensor) -> Tensor:
-    """div(T grad u) with slopes and fluxes at the corners of pixels: what leaves a pixel arrives beside it."""
+    """div(T grad u) with slopes and fluxes at the corners of pixels: what leaves one pixel arrives in the next."""
     corners = functional.pad(values, (1, 1, 1, 1), mode="replicate")
     down = _halved(corners[..., 1:, :] - corners[..., :-1, :], -1)
     right = _halved(corners[..., 1:] - corners[..., :-1], -2)

@@ -134,7 +134,7 @@ def posterior_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: N
     if noise.sigma <= 0:
         return mean
     if model.along_edges:
-        mean = along_edges.smoothed(mean, noise.sigma)
+        mean = along_edges.smoothed(mean, noise.sigma, local_means.seen_of(images[:, :1]))
     if model.local_means <= 0:
         return mean
     return local_means.given_back(images[:, :1], mean, noise.sigma, noise.channels, model.local_means)

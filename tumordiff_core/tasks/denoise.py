@@ -66,7 +66,7 @@ class DenoiseParams(BaseModel):
         description="How much of what local averages lost is given back; empty: most of it with several phases.",
     )  # fmt: skip
     along_edges: bool = Field(
-        True, title="Edges", description="With several phases, noise left at edges is smoothed along them."
+        True, title="Along edges", description="With several phases, noise left at edges is smoothed along them."
     )
     samples: int = Field(0, ge=0, le=64, title="Posterior samples", description="Draws instead of one probe per slice.")
     sample_steps: int = Field(20, ge=2, le=1000, title="Steps per sample")

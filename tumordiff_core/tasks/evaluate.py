@@ -56,7 +56,7 @@ class EvaluateParams(BaseModel):
         description="How much of what local averages lost is given back; empty: as denoise does with as many phases.",
     )  # fmt: skip
     along_edges: bool = Field(
-        True, title="Edges", description="Where phases are compared, noise left at edges is smoothed along them."
+        True, title="Along edges", description="Where phases are compared, noise left at edges is smoothed along them."
     )
     seed: int = Field(4000, ge=0, title="Seed", description="Of the lesions that are looked for, and their noise.")
     against: str = Field("bm3d+vst", title="Compared with")

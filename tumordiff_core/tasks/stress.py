@@ -34,7 +34,7 @@ class StressParams(BaseModel):
     )
     along_edges: bool = Field(
         True,
-        title="Edges",
+        title="Along edges",
         description="As in denoising: with several phases, noise left at edges is smoothed along them.",
     )
     seconds: float = Field(90, gt=0, le=3600, title="Seconds", description="For inserting and denoising.")

@@ -69,7 +69,7 @@ def test_without_noise_the_mean_stays_as_it_is(sigma):
 
 @pytest.mark.parametrize("family", ["edm-unet", "paper-unet"])
 def test_tiles_give_what_the_whole_slice_gives(family):
-    model = replace(loaded(family), local_means=0.7)
+    model = replace(loaded(family), local_means=0.7, along_edges=True)
     values = magnitude(np.full((1, 160, 160), 0.5), SIGMA, np.random.default_rng(9))
     noise = denoise.NoiseLevel(SIGMA, (0.3, 0.2))
     whole, tiles = (denoise.denoise_stack(model, values, noise, tile=size, progress=Progress()) for size in (512, 128))

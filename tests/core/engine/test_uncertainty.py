@@ -200,7 +200,7 @@ class Recording(EdmUNet):
 def large():
     """Slices of a phase that is no whole number of tiles wide, and a network that remembers what it was shown."""
     phases = np.abs(np.random.default_rng(3).normal(0.3, 0.1, (1, 2, 600, 456))).astype(np.float32)
-    return phases, replace(loaded(network=stirred(Recording(SMALL))), local_means=0.7)
+    return phases, replace(loaded(network=stirred(Recording(SMALL))), local_means=0.7, along_edges=True)
 
 
 def in_small_tiles(monkeypatch):

@@ -71,6 +71,24 @@ def test_phases_get_most_of_their_local_means_back_and_the_result_says_so(result
     assert result.record.params["local_means"] is None
 
 
+def test_edges_of_phases_are_smoothed_along_themselves_unless_told_otherwise(tmp_path: Path, home: Path) -> None:
+    tiny_model.make(paths.models())
+    square = np.full((2, 3, 48, 48), 100.0)
+    square[:, :, 14:34, 14:34] = 300.0
+    np.save(tmp_path / "visit.npy", magnitude(square, 10.0, np.random.default_rng(0)))
+    means = []
+    for edges in (True, False):
+        params = {"input": str(tmp_path / "visit.npy"), "model": "tiny", "sigma": 10.0, "along_edges": edges}
+        folder = jobs.new_job("denoise", params)
+        assert worker.main(folder) == 0, jobs.failure(folder)
+        kept = open_result(folder / "result")
+        assert kept.record.figures["along_edges"] is edges
+        means.append(np.asarray(kept.array("mean"), dtype=np.float32))
+    changed = np.abs(means[0] - means[1]).max(axis=(0, 1))
+    assert changed[18:30, 12:16].max() > 1.0
+    assert changed[20:28, 20:28].max() < 0.2
+
+
 def test_a_single_stack_gets_none_back_unless_told(tmp_path: Path, home: Path) -> None:
     tiny_model.make(paths.models())
     stack = magnitude(np.full((3, 48, 48), 100.0), 10.0, np.random.default_rng(0))

@@ -34,6 +34,7 @@ def test_the_job_leaves_tables_a_curve_and_a_report(phases: np.ndarray, tmp_path
     result = open_result(folder / "result")
     found = result.record.figures["stress"]
     assert result.record.kind == "evaluation"
+    assert result.record.figures["along_edges"] is True
     assert found["lesions"] == sum(cell["lesions"] for cell in found["cells"]) > 100
     strong = [c for c in found["cells"] if c["size_mm"] == 8 and c["enhancement_percent"] >= 100]
     assert strong and all(cell["found_acquired"] > 0.9 for cell in strong)
@@ -41,6 +42,15 @@ def test_the_job_leaves_tables_a_curve_and_a_report(phases: np.ndarray, tmp_path
     assert (folder / "result" / "tables" / "cells.csv").is_file()
     assert "<svg" in (folder / "result" / "report.html").read_text("utf-8")
     result.check_files()
+
+
+def test_edges_are_smoothed_only_where_asked(phases: np.ndarray, tmp_path: Path, home: Path):
+    tiny_model.make(paths.models())
+    np.save(tmp_path / "mine.npy", phases)
+    told = {"input": str(tmp_path / "mine.npy"), "model": "tiny", "turns": 1, "seconds": 3000, "along_edges": False}
+    folder = jobs.new_job("stress", told)
+    assert worker.main(folder) == 0, jobs.failure(folder)
+    assert open_result(folder / "result").record.figures["along_edges"] is False
 
 
 def test_a_series_without_room_says_so(tmp_path: Path, home: Path):

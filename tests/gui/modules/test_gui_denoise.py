@@ -227,6 +227,7 @@ def test_a_result_from_before_it_could_be_chosen_is_not_what_the_form_would_make
 ):  # fmt: skip
     show_result(wiring, denoise, qtbot, fakes.make_result(home / "r" / "result", samples=4))
     assert not denoise.showing.chosen.stale
+    denoise.controls.form.set({"along_edges": False})
     older = fakes.make_result(home / "s" / "result", samples=4)
     record = json.loads((older / "result.json").read_text("utf-8"))
     del record["params"][name]

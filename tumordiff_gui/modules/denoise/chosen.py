@@ -19,7 +19,7 @@ class Way:
     mirrors : over how many mirror images
     local_means : how much of what local averages lost is given back, ``None``: as usual for so many phases
     phases : phases of the series
-    along_edges : what noise is left at edges is smoothed along them, with several phases
+    along_edges : what noise is left at edges is smoothed along them; never where there is one phase
     """
 
     sigma: float | None = None
@@ -40,7 +40,7 @@ BEFORE = {"local_means": 0.0, "along_edges": False, "chain": "ddim"}
 def way_of(params: Mapping[str, Any], phases: int) -> Way:
     """The way that parameters of a denoising describe."""
     mirrors = int(params.get("mirrors") or 1)
-    edges = bool(params.get("along_edges", True))
+    edges = phases > 1 and bool(params.get("along_edges", True))
     return Way(_number(params.get("sigma")), mirrors, _number(params.get("local_means")), phases, edges)
 
 

@@ -467,7 +467,7 @@ class Panel(QWidget):
         self._result = self.showing.chosen.result = result
         self.showing.strength = self.showing.computed_strength()
         self.controls.set_strength(self.showing.strength)
-        made = {**dict.fromkeys(OF_ONE_SERIES), "chain": BEFORE["chain"], **result.record.params}
+        made = {**dict.fromkeys(OF_ONE_SERIES), "chain": BEFORE["chain"], "along_edges": True, **result.record.params}
         self.controls.form.set({name: made[name] for name in FORM_FIELDS if name in made})
         self.models.put(str(result.record.model.get("name")))
         return True
@@ -476,8 +476,11 @@ class Panel(QWidget):
         """Whether the form or the model says something else than the result was made with."""
         if self._result is None:
             return False
-        made, now = {**BEFORE, **self._result.record.params}, self.controls.form.values()
-        if self.model_name and self.model_name != self._result.record.model.get("name"):
+        record = self._result.record
+        made, now = {**BEFORE, **record.params}, self.controls.form.values()
+        if len(record.labels) < 2:
+            made["along_edges"] = now["along_edges"]  # changes nothing in one stack
+        if self.model_name and self.model_name != record.model.get("name"):
             return True
         return any(made[name] != now.get(name) for name in FORM_FIELDS if name in made)
 
