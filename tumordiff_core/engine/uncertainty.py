@@ -293,9 +293,9 @@ def probe_of(
     spectrum = torch.from_numpy(
         gaussian_spectrum(rows, columns, noise.lag1) if amplitude is None else amplitude
     ).float()  # fmt: skip
-    coloured = torch.fft.fft2(torch.randn(shape, generator=generator)).mul_(spectrum)
-    # A view of the real part would keep the imaginary one.
-    probe: Tensor = torch.fft.ifft2(coloured).real.contiguous()
+    # An amplitude is even, so half of the frequencies tell all.
+    coloured = torch.fft.rfft2(torch.randn(shape, generator=generator)).mul_(spectrum[:, : columns // 2 + 1])
+    probe: Tensor = torch.fft.irfft2(coloured, s=(rows, columns))
     return probe
 
 

@@ -15,7 +15,8 @@ LARGEST_EXPONENT = 50.0
 
 
 def _unit_power(amplitude: Float) -> Float:
-    return np.asarray(amplitude / np.sqrt(np.mean(amplitude**2)))
+    amplitude /= np.sqrt(np.mean(amplitude**2))
+    return amplitude
 
 
 def fermi_spectrum(
@@ -29,8 +30,13 @@ def fermi_spectrum(
     """
     ky = np.abs(np.fft.fftfreq(rows))[:, None] * 2 / row_cut
     kx = np.abs(np.fft.fftfreq(columns))[None, :] * 2 / column_cut
-    rho = np.hypot(ky, kx)
-    return _unit_power(1.0 / (1.0 + np.exp(np.minimum((rho - edge) / width, LARGEST_EXPONENT))))
+    # In place: four times 134 MB for a slice of 4096 x 4096 otherwise.
+    found = np.hypot(ky, kx)
+    found -= edge
+    found /= width
+    np.exp(np.minimum(found, LARGEST_EXPONENT, out=found), out=found)
+    found += 1.0
+    return _unit_power(np.reciprocal(found, out=found))
 
 
 def gaussian_spectrum(rows: int, columns: int, lag1: float | tuple[float, float]) -> Float:
