@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tumordiff_core.engine.local_means import gaussian
+
 TIME = 0.2
 """Length of the step: it spreads by twice that, a variance in square pixels. Longer ones take more from lesions."""
 
@@ -83,10 +85,8 @@ def _step(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _filtered(values: Tensor, axis: int, pixels: float, order: int = 0) -> Tensor:
     """A Gaussian of ``pixels`` standard deviation along one axis, or its first derivative."""
-    reach = round(4 * pixels)
-    at = torch.arange(-reach, reach + 1, dtype=torch.float32, device=values.device)
-    weights = torch.exp(-(at**2) / (2 * pixels**2))
-    weights = weights / weights.sum()
+    at, weights = gaussian(pixels, values.device)
+    reach = len(at) // 2
     if order:
         weights = weights * at / pixels**2
     side = (0, 0, reach, reach) if axis == -2 else (reach, reach, 0, 0)

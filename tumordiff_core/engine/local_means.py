@@ -62,11 +62,17 @@ def transposed(values: Tensor, known: Tensor) -> Tensor:
         return known * _smooth(values.float() * known / _smooth(known).clamp_min(LEAST_WEIGHT))
 
 
+def gaussian(pixels: float, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Places (pixels) and weights, sum 1, of a Gaussian cut off at four standard deviations of ``pixels``."""
+    reach = round(4 * pixels)
+    at = torch.arange(-reach, reach + 1, dtype=torch.float32, device=device)
+    weights = torch.exp(-(at**2) / (2 * pixels**2))
+    return at, weights / weights.sum()
+
+
 def _smooth(values: Tensor) -> Tensor:
-    reach = round(4 * STD_PIXELS)
-    at = torch.arange(-reach, reach + 1, dtype=torch.float32, device=values.device)
-    weights = torch.exp(-(at**2) / (2 * STD_PIXELS**2))
-    weights = weights / weights.sum()
+    at, weights = gaussian(STD_PIXELS, values.device)
+    reach = len(at) // 2
     rows = functional.conv2d(values, weights[None, None, :, None], padding=(reach, 0))
     return functional.conv2d(rows, weights[None, None, None, :], padding=(0, reach))
 
