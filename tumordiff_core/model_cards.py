@@ -58,6 +58,12 @@ class Card(BaseModel):
     domain: dict[str, Any] = Field(default_factory=dict)
     made_with: dict[str, Any] = Field(default_factory=dict)
     white_noise: Companion | None = None
+    rims: Companion | None = None
+
+    def needed(self) -> dict[str, Companion]:
+        """The models whose weights this one needs, by what they serve for."""
+        serving = {"white_noise": self.white_noise, "rims": self.rims}
+        return {use: one for use, one in serving.items() if one is not None}
 
 
 DOMAIN = {
@@ -149,9 +155,9 @@ def all_models(*, check_weights: bool = True) -> tuple[list[Model], list[ModelEr
 
 
 def on_their_own(models: Iterable[Model]) -> list[Model]:
-    """The models that are used by themselves: without those that only serve another where noise is white."""
+    """The models that are used by themselves: without those that only serve another."""
     models = list(models)
-    serving = {model.card.white_noise.name for model in models if model.card.white_noise}
+    serving = {needed.name for model in models for needed in model.card.needed().values()}
     return [model for model in models if model.card.name not in serving]
 
 
@@ -188,13 +194,16 @@ def install(folder: Path) -> list[Model]:
     SpaceError.
     """
     found = [read(one) for one in left_in(folder) or [folder]]
+    together = {(model.card.name, model.card.weights_sha256) for model in found}
     for model in found:
         name = model.card.name
         if not PLAIN_NAME.fullmatch(name):
             raise ModelError("model.not_one", folder, name=folder.name, reason="its name is not a plain word")
         if (paths.models() / name).exists():
             raise InputError("files.exists", paths.models() / name, name=name)
-        companion(model)
+        for needed in model.card.needed().values():
+            if (needed.name, needed.weights_sha256) not in together:
+                needed_by(name, needed)
     files.require_space(paths.models(), sum(model.weights.stat().st_size for model in found))
     return [_copied(model) for model in found]
 
@@ -207,16 +216,16 @@ def _copied(model: Model) -> Model:
     return read(target, check_weights=False)
 
 
-def companion(model: Model) -> Model | None:
-    """The installed model whose weights serve ``model`` where noise is white, if it needs one.
+def companions(model: Model) -> dict[str, Model]:
+    """The installed models whose weights serve ``model``, by what for: ``white_noise``, ``rims``.
 
-    Raises ModelError("model.no_companion") where it is not installed or has other weights, or what ``read`` raises.
+    Raises ModelError("model.no_companion") where one is not installed or has other weights, or what ``read`` raises.
     """
-    return None if model.card.white_noise is None else needed_by(model.card.name, model.card.white_noise)
+    return {use: needed_by(model.card.name, needed) for use, needed in model.card.needed().items()}
 
 
 def needed_by(name: str, needed: Companion) -> Model:
-    """The installed model that the model ``name`` needs; raises as ``companion`` does."""
+    """The installed model that the model ``name`` needs; raises as ``companions`` does."""
     found = _installed(needed.name)
     if found is None or found.card.weights_sha256 != needed.weights_sha256:
         raise ModelError("model.no_companion", name=name, needed=needed.name)
@@ -238,6 +247,6 @@ def remove(name: str) -> None:
     if model.folder.parent != paths.models():
         raise ModelError("model.shipped", model.folder, name=name)
     for other in all_models(check_weights=False)[0]:
-        if other.card.white_noise and other.card.white_noise.name == model.card.name:
+        if model.card.name in {needed.name for needed in other.card.needed().values()}:
             raise ModelError("model.needed", model.folder, name=name, other=other.card.name)
     shutil.rmtree(model.folder)

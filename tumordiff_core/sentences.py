@@ -358,6 +358,11 @@ SENTENCES: dict[str, Sentence] = {
         "a model of the preset {preset} was expected",
         "choose its own preset, or start from nothing",
     ),
+    "model.no_rims": Sentence(
+        "{name} is no network whose rims can be learned",
+        "a preconditioned residual UNet that is told no facts was expected",
+        "name another model, or train one with the preset ours",
+    ),
     "model.raised": Sentence(
         "the network of {name} broke off ({error})", "an answer was expected", "choose another model, or ask its author"
     ),
@@ -474,12 +479,12 @@ SENTENCES: dict[str, Sentence] = {
         "name models of one network",
     ),
     "model.no_companion": Sentence(
-        "{name} needs {needed} where noise is white",
+        "{name} needs {needed}, which is not installed as it was",
         "that model with its own weights was expected",
         "install {needed} first",
     ),
     "model.needed": Sentence(
-        "{name} serves {other} where noise is white", "a model that no other needs was expected", "remove {other} first"
+        "{name} serves {other}", "a model that no other needs was expected", "remove {other} first"
     ),
     "model.other_facts": Sentence(
         "{name} is {told} of patient and acquisition",

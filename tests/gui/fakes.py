@@ -395,7 +395,7 @@ def make_result(folder: Path, series_uid: str = "1.2.1.1.1", *, model: str = mod
     result_folder.finish(folder, result_folder.Record(
         kind="denoised", provenance="derived", title="Denoised DCE", series_uids=[series_uid],
         params={"sigma": None, "samples": samples, "uncertainty": True, "local_means": None, "along_edges": True,
-                "seed": 0, "strength": 1.0,
+                "rims": True, "seed": 0, "strength": 1.0,
                 **params},
         model={"name": model}, geometry=sagittal().to_record(), labels=["pre", "post 1", "post 2"],
         noise={"sigma": [9.0, 9.1, 9.2], "low": [8.0] * 3, "high": [10.0] * 3, "estimator": "air",

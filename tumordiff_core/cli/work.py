@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from tumordiff_core import paths, settings
-from tumordiff_core.cli import console
+from tumordiff_core.cli import console, show
 from tumordiff_core.errors import InputError, MissingError, NotBuilt, UsageError
 from tumordiff_core.jobs import folder as jobfolder
 from tumordiff_core.jobs import start, worker
@@ -118,6 +118,7 @@ def denoise(
         typer.Option(metavar="G", min=0, max=1, help="Local means given back; default: most with phases."),
     ] = None,
     along_edges: Annotated[bool, typer.Option(help="With phases, smooth noise left at edges along them.")] = True,
+    rims: Annotated[bool, typer.Option(help="With phases, give back what is lost at the rims of lesions.")] = True,
     samples: Annotated[int, typer.Option(metavar="K", min=0, max=64, help="Posterior samples for the doubt map.")] = 0,
     uncertainty: Annotated[bool, typer.Option(help="Say how sure every pixel is.")] = True,
     alarms: Annotated[bool, typer.Option(help="Look for structure in what was taken away.")] = True,
@@ -138,8 +139,8 @@ def denoise(
     values = {
         "input": source if from_catalogue else _whole(source), "out": _whole(out), "model": model, "sigma": sigma,
         "strength": strength, "mirrors": mirrors, "local_means": local_means, "along_edges": along_edges,
-        "samples": samples, "uncertainty": uncertainty, "alarms": alarms, "explanation": explanation, "chain": chain,
-        "seed": seed, "series": series, "yes": yes,
+        "rims": rims, "samples": samples, "uncertainty": uncertainty, "alarms": alarms, "explanation": explanation,
+        "chain": chain, "seed": seed, "series": series, "yes": yes,
     }  # fmt: skip
     finish(do("denoise", values, seed=seed, as_json=as_json))
 
@@ -250,6 +251,32 @@ def train(
     finish(do("train", values, seed=seed, as_json=as_json))
 
 
+@show.models_app.command("rims")
+def train_rims(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The denoiser whose rims are given back.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Manifest, pack or cohort; default: the demo's.")] = "",
+    name: Annotated[str, typer.Option(metavar="N", help="Name of the denoiser with rims.")] = "my-model",
+    steps: Annotated[int | None, typer.Option(min=1)] = None,
+    batch: Annotated[int | None, typer.Option(min=1)] = None,
+    crop: Annotated[int | None, typer.Option(min=32, help="Pixels.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0)] = None,
+    made_up: Annotated[int | None, typer.Option(min=0, help="Noise-free made-up volumes beside the data.")] = None,
+    seed: Seed = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest unfinished one of NAME.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Teach a small network what a denoiser loses at the rims of lesions; Ctrl-C keeps the newest state."""
+    if resume:
+        folder = unfinished("rims", name)
+        start.make_startable(folder)
+        finish(work_on(folder, as_json=as_json))
+    values = {
+        "model": model, "data": _whole(data), "name": name, "steps": steps, "batch": batch, "crop": crop, "seed": seed,
+        "learning_rate": learning_rate, "made_up": made_up,
+    }  # fmt: skip
+    finish(do("rims", values, seed=seed, as_json=as_json))
+
+
 def _shares(given: list[str]) -> dict[str, float]:
     """``NAME=SHARE`` pairs as numbers by name."""
     found = {}
@@ -314,6 +341,7 @@ def evaluate(
         typer.Option(metavar="G", min=0, max=1, help="Local means given back; default: as denoise does."),
     ] = None,
     along_edges: Annotated[bool, typer.Option(help="With phases, smooth noise left at edges along them.")] = True,
+    rims: Annotated[bool, typer.Option(help="With phases, give back what is lost at the rims of lesions.")] = True,
     seed: Annotated[int | None, typer.Option(min=0, help="For detectability, stress and peers: other draws.")] = None,
     into_cards: Annotated[bool, typer.Option("--into-cards", help="Write the figures into the models' cards.")] = False,
     as_json: Json = False,
@@ -337,6 +365,7 @@ def evaluate(
             "model": model[0] if model else "",
             "local_means": local_means,
             "along_edges": along_edges,
+            "rims": rims,
             "seed": seed,
         }
         finish(do("stress", {"input": source, **told}, as_json=as_json))
@@ -345,7 +374,7 @@ def evaluate(
         "sets": sets or None, "kinds": kind or None, "baselines": baseline or None, "against": against,
         "repeat": (repeat if repeat.startswith(SERIES_PREFIX) else _whole(repeat)) or None, "studies": study or None,
         "into_cards": into_cards or None, "strengths": strength or None, "mirrors": mirrors or None,
-        "local_means": local_means, "along_edges": along_edges, "seed": seed,
+        "local_means": local_means, "along_edges": along_edges, "rims": rims, "seed": seed,
     }  # fmt: skip
     finish(do("evaluate", values, as_json=as_json, shown=evaluation.for_terminal))
 

@@ -249,6 +249,9 @@ def derivation_text(record: Record, options: Options) -> str:
         parts.insert(-1, f"{figures['local_means']:.2g} of what local means lost given back;")
     if figures.get("along_edges") and any(noise.get("sigma", ())):
         parts.insert(-1, "noise left at edges smoothed along them;")
+    rims = model.get("rims")
+    if rims:
+        parts.insert(-1, f"rims of lesions given back by {rims['name']}, SHA-256 {rims['weights_sha256']};")
     before, after = figures.get("ftv_before_cc"), figures.get("ftv_after_cc")
     if before is not None and after is not None:
         parts.append(f"Tumor volume (FTV, {figures.get('rule', 'assumed')} rule) {before:.2f} cc, now {after:.2f} cc.")

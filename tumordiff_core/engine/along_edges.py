@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tumordiff_core.engine.local_means import gaussian
+from tumordiff_core.engine.gaussian import filtered
+from tumordiff_core.engine.local_means import away_from_zeros
 
 TIME = 0.2
 """Length of the step: it spreads by twice that, a variance in square pixels. Longer ones take more from lesions."""
@@ -21,9 +22,6 @@ FLAT_SLOPE, STEEP_SLOPE = 0.5, 2.0
 
 LEAST = 1e-6
 LARGEST_SNR = 1e6
-
-RIM_PIXELS = 2
-"""So near to zeros that a scanner wrote nothing is moved: their rim is no edge of anatomy."""
 
 
 def smoothed(mean: Tensor, sigma: float, measured: Tensor) -> Tensor:
@@ -41,8 +39,7 @@ def smoothed(mean: Tensor, sigma: float, measured: Tensor) -> Tensor:
         values = mean.float()
         with torch.no_grad():
             by_row, by_both, by_column = _step((values / sigma).clamp_max(LARGEST_SNR))
-            side = 2 * RIM_PIXELS + 1
-            free = 1 - functional.max_pool2d(1 - measured.float(), side, stride=1, padding=RIM_PIXELS)
+            free = away_from_zeros(measured)
             by_row, by_both, by_column = free * by_row, free * by_both, free * by_column
         return (values + _spread(values, by_row, by_both, by_column)).clamp_min(0)
 
@@ -69,10 +66,10 @@ def _halved(values: Tensor, axis: int) -> Tensor:
 
 def _step(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """How far each second derivative (rows, both, columns) counts: the tangent's outer product times the step."""
-    rows = _filtered(_filtered(values, -2, DERIVATIVE_PIXELS, 1), -1, DERIVATIVE_PIXELS)
-    columns = _filtered(_filtered(values, -1, DERIVATIVE_PIXELS, 1), -2, DERIVATIVE_PIXELS)
+    rows = filtered(filtered(values, -2, DERIVATIVE_PIXELS, 1), -1, DERIVATIVE_PIXELS)
+    columns = filtered(filtered(values, -1, DERIVATIVE_PIXELS, 1), -2, DERIVATIVE_PIXELS)
     a, b, c = (
-        _filtered(_filtered(product, -2, TENSOR_PIXELS), -1, TENSOR_PIXELS)
+        filtered(filtered(product, -2, TENSOR_PIXELS), -1, TENSOR_PIXELS)
         for product in (rows * rows, rows * columns, columns * columns)
     )
     difference = torch.hypot(a - c, 2 * b)
@@ -81,14 +78,3 @@ def _step(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     length = TIME * length.clamp(0, 1) * (difference / (strength + LEAST)) ** 2
     cosine, sine = (a - c) / (difference + LEAST), 2 * b / (difference + LEAST)
     return length * (1 - cosine) / 2, -length * sine / 2, length * (1 + cosine) / 2
-
-
-def _filtered(values: Tensor, axis: int, pixels: float, order: int = 0) -> Tensor:
-    """A Gaussian of ``pixels`` standard deviation along one axis, or its first derivative."""
-    at, weights = gaussian(pixels, values.device)
-    reach = len(at) // 2
-    if order:
-        weights = weights * at / pixels**2
-    side = (0, 0, reach, reach) if axis == -2 else (reach, reach, 0, 0)
-    kernel = weights[None, None, :, None] if axis == -2 else weights[None, None, None, :]
-    return functional.conv2d(functional.pad(values, side, mode="replicate"), kernel)

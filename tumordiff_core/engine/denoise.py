@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tumordiff_core.engine import along_edges, context, ddpm, local_means, precision, precondition, samplers, schedules
+from tumordiff_core.engine.rims import Rims
 from tumordiff_core.engine.white_noise import WhiteNoise
 from tumordiff_core.errors import ModelError, TumorDiffError
 from tumordiff_core.noise.stabilise import stabiliser
@@ -54,7 +55,8 @@ class LoadedModel:
     ``facts`` is what is known of patient and acquisition (``known_facts.encoded``), empty where a network takes none.
     ``mirrors`` is how many mirror images its answer is the mean over: 1, 2 or 4; ``local_means`` is how much of what
     local averages lost or gained is given back (``local_means.py``); ``along_edges``: what noise is left at edges is
-    smoothed along them (``along_edges.py``). ``white`` has weights for white noise, where the model comes with some.
+    smoothed along them (``along_edges.py``); ``rims_given_back``: by the network ``rims``, where the model comes with
+    one (``rims.py``). ``white`` has weights for white noise, where the model comes with some.
     """
 
     name: str
@@ -69,6 +71,8 @@ class LoadedModel:
     mirrors: int = 1
     local_means: float = 0.0
     along_edges: bool = False
+    rims_given_back: bool = False
+    rims: Rims | None = None
     white: WhiteNoise | None = None
 
     def network_for(self, noise: NoiseLevel) -> nn.Module:
@@ -77,15 +81,19 @@ class LoadedModel:
 
 
 def for_phases(
-    model: LoadedModel, phases: int, *, given_back: float | None = None, edges: bool = True
+    model: LoadedModel, phases: int, *, given_back: float | None = None, edges: bool = True, rims: bool = True
 ) -> LoadedModel:  # fmt: skip
     """The model as it serves a series of so many phases.
 
-    Where phases are compared, edges are smoothed along themselves, if ``edges`` says so, and most of what local means
-    lost is given back; in one stack neither, unless ``given_back`` names a share.
+    Where phases are compared, edges are smoothed along themselves, if ``edges`` says so, rims of lesions are given back
+    by a model that can, if ``rims`` says so, and so is most of what local means lost; in one stack none of it, unless
+    ``given_back`` names a share.
     """
-    share = local_means.share_of(given_back, phases)
-    return replace(model, local_means=share, along_edges=edges and phases > 1)
+    compared = phases > 1
+    return replace(
+        model, local_means=local_means.share_of(given_back, phases), along_edges=edges and compared,
+        rims_given_back=rims and compared and model.rims is not None,
+    )  # fmt: skip
 
 
 MIRRORS = ((), (-2, -1), (-1,), (-2,))
@@ -115,7 +123,7 @@ def condition_of(
 
 
 def posterior_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: NoiseLevel) -> Tensor:
-    """E[x | y] of the centre slices, the default output; smoothed along edges and local means given back as told.
+    """E[x | y] of the centre slices, the default output; along edges smoothed, rims and local means given back as told.
 
     Parameters
     ----------
@@ -133,8 +141,11 @@ def posterior_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: N
     mean = found[0] if len(found) == 1 else torch.stack(found).mean(dim=0)
     if noise.sigma <= 0:
         return mean
+    measured = local_means.seen_of(images[:, :1])
     if model.along_edges:
-        mean = along_edges.smoothed(mean, noise.sigma, local_means.seen_of(images[:, :1]))
+        mean = along_edges.smoothed(mean, noise.sigma, measured)
+    if model.rims_given_back and model.rims is not None:
+        mean = model.rims.given_back(mean, noise.sigma, measured)
     if model.local_means <= 0:
         return mean
     return local_means.given_back(images[:, :1], mean, noise.sigma, noise.channels, model.local_means)

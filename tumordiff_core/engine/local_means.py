@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tumordiff_core.engine import gaussian
 from tumordiff_core.noise.add import expected_magnitude
 
 STD_PIXELS = 1.4
@@ -18,6 +19,7 @@ STD_PIXELS = 1.4
 
 USUAL_SHARE = 0.7
 LEAST_WEIGHT = 1e-6
+ZERO_PIXELS = 2
 TABLE_SNR = 16
 TABLE_STEPS = 32
 """Nodes of the table of expected magnitudes per unit of signal over sigma."""
@@ -62,16 +64,19 @@ def transposed(values: Tensor, known: Tensor) -> Tensor:
         return known * _smooth(values.float() * known / _smooth(known).clamp_min(LEAST_WEIGHT))
 
 
-def gaussian(pixels: float, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Places (pixels) and weights, sum 1, of a Gaussian cut off at four standard deviations of ``pixels``."""
-    reach = round(4 * pixels)
-    at = torch.arange(-reach, reach + 1, dtype=torch.float32, device=device)
-    weights = torch.exp(-(at**2) / (2 * pixels**2))
-    return at, weights / weights.sum()
+def away_from_zeros(measured: Tensor) -> Tensor:
+    """1 farther than ``ZERO_PIXELS`` from zeros that a scanner wrote, whose border is no edge of anatomy, else 0.
+
+    Parameters
+    ----------
+    measured : float [batch, 1, row, column], as ``seen_of`` has it
+    """
+    side = 2 * ZERO_PIXELS + 1
+    return 1 - functional.max_pool2d(1 - measured.float(), side, stride=1, padding=ZERO_PIXELS)
 
 
 def _smooth(values: Tensor) -> Tensor:
-    at, weights = gaussian(STD_PIXELS, values.device)
+    at, weights = gaussian.weights(STD_PIXELS, values.device)
     reach = len(at) // 2
     rows = functional.conv2d(values, weights[None, None, :, None], padding=(reach, 0))
     return functional.conv2d(rows, weights[None, None, None, :], padding=(0, reach))

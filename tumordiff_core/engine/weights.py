@@ -1,7 +1,7 @@
 """Network weights to and from a model folder: safetensors beside a card, checked before use."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from tumordiff_core import files, model_cards
 from tumordiff_core.engine import known_facts
 from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel
 from tumordiff_core.engine.networks import PaperPair
+from tumordiff_core.engine.rims import FAMILY as RIMS
+from tumordiff_core.engine.rims import RimArguments, RimNetwork, Rims
 from tumordiff_core.engine.white_noise import WhiteNoise
 from tumordiff_core.errors import ModelError, PluginError
 from tumordiff_core.plugins import manager
@@ -37,32 +39,43 @@ def build(family: str, arguments: dict[str, Any], *, name: str = "the model") ->
 
 
 def load(model: model_cards.Model, *, device: str | None = None) -> LoadedModel:
-    """The network of a checked model folder, ready for inference, with that for white noise where it has one.
+    """The network of a checked model folder, ready for inference, with those that serve it: white noise and rims.
 
     Raises ModelError("model.unknown_family"), ("model.wrong_weights"), ("model.no_companion") or
     ("model.other_network").
     """
     card = model.card
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    beside = model_cards.companion(model)
+    beside = model_cards.companions(model)
     white = None
-    if beside is not None:
-        refuse_unlike([model, beside])
+    if "white_noise" in beside:
+        other = beside["white_noise"]
+        refuse_unlike([model, other])
         white = WhiteNoise(
-            beside.card.name, beside.card.weights_sha256, _network(beside, place), beside.card.sigma_range[0]
+            other.card.name, other.card.weights_sha256, _network(other, place), other.card.sigma_range[0]
         )
     return LoadedModel(
         name=card.name, family=card.architecture.family, network=_network(model, place), sigma_data=card.sigma_data,
         sigma_range=card.sigma_range, neighbours=card.input_channels > 1, device=place,
         joint_phases=card.joint_phases, facts=tuple(known_facts.encoded({}).tolist()) if card.facts else (),
-        white=white,
+        white=white, rims=_rims(beside["rims"], place) if "rims" in beside else None,
     )  # fmt: skip
 
 
-def _network(model: model_cards.Model, place: torch.device) -> nn.Module:
+def _rims(model: model_cards.Model, place: torch.device) -> Rims:
+    return Rims(model.card.name, model.card.weights_sha256, _network(model, place, _build_rims))
+
+
+def _build_rims(family: str, arguments: dict[str, Any], *, name: str) -> nn.Module:
+    if family != RIMS:
+        raise ModelError("model.unknown_family", name=name, family=family, known=RIMS)
+    return RimNetwork(RimArguments.model_validate(arguments))
+
+
+def _network(model: model_cards.Model, place: torch.device, make: Callable[..., nn.Module] = build) -> nn.Module:
     card = model.card
     try:
-        network = build(card.architecture.family, card.architecture.arguments, name=card.name)
+        network = make(card.architecture.family, card.architecture.arguments, name=card.name)
         tensors = {key: value.float() for key, value in load_file(model.weights).items()}
         network.load_state_dict(tensors, strict=True)
     except (RuntimeError, ValueError, SafetensorError, PluginError) as error:
@@ -83,6 +96,8 @@ def told(card: model_cards.Card, loaded: LoadedModel, noise: Sequence[NoiseLevel
     shares = [white.share(level.sigma, level.lag1) for level in noise] if white else []
     if white and any(shares):
         found["white_noise"] = {"name": white.name, "weights_sha256": white.weights_sha256, "share": shares}
+    if loaded.rims_given_back and loaded.rims is not None and any(level.sigma > 0 for level in noise):
+        found["rims"] = loaded.rims.told()
     return found
 
 
@@ -155,7 +170,7 @@ def average(models: Sequence[model_cards.Model], folder: Path) -> None:
     lows, highs = zip(*(model.card.sigma_range for model in models), strict=True)
     card = {
         **first.model_dump(mode="json"), "name": folder.name, "figures": [], "sigma_range": (max(lows), min(highs)),
-        "white_noise": None,
+        "white_noise": None, "rims": None,
         "training_data": _joined_patients([model.card.training_data for model in models]),
         "made_with": {
             "command": "tumordiff models average",

@@ -27,6 +27,7 @@ PLUGINS: tuple[str, ...] = (
     "tumordiff_core.tasks.preview",
     "tumordiff_core.tasks.reader",
     "tumordiff_core.tasks.response",
+    "tumordiff_core.tasks.rims",
     "tumordiff_core.tasks.simulate",
     "tumordiff_core.tasks.stress",
     "tumordiff_core.tasks.train",

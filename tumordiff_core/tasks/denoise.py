@@ -68,6 +68,9 @@ class DenoiseParams(BaseModel):
     along_edges: bool = Field(
         True, title="Along edges", description="With several phases, noise left at edges is smoothed along them."
     )
+    rims: bool = Field(
+        True, title="Rims", description="With several phases, what is lost at the rims of lesions is given back."
+    )
     samples: int = Field(0, ge=0, le=64, title="Posterior samples", description="Draws instead of one probe per slice.")
     sample_steps: int = Field(20, ge=2, le=1000, title="Steps per sample")
     seed: int = Field(0, ge=0, title="Seed")
@@ -105,13 +108,18 @@ def run(params: DenoiseParams, job: "Job") -> None:
     measured = [_measured(phase, job.progress) for phase in volume.values]
     levels = [_used(level, params.sigma) for level in measured]
     mirrored = replace(weights.load(model), mirrors=params.mirrors)
-    loaded = denoise.for_phases(mirrored, volume.phases, given_back=params.local_means, edges=params.along_edges)
+    loaded = denoise.for_phases(
+        mirrored, volume.phases, given_back=params.local_means, edges=params.along_edges, rims=params.rims
+    )
     warn_out_of_range(loaded, levels, scaling, job.progress)
     job.progress.stage("denoise", volume.phases * volume.geometry.shape[0])
     scaled_phases = scaling.apply(volume.values)
     mean, scaled_mean = _denoised(loaded, volume, scaled_phases, levels, scaling, params.strength, job.progress)
     job.progress.stage("compare tumour volume")
-    figures = {"local_means": loaded.local_means, "along_edges": loaded.along_edges, **_tumour_figures(volume, mean)}
+    figures = {
+        "local_means": loaded.local_means, "along_edges": loaded.along_edges, "rims": loaded.rims_given_back,
+        **_tumour_figures(volume, mean),
+    }  # fmt: skip
     if params.alarms:
         job.progress.stage("compute safety figures")
         alone = _alone(loaded, volume, scaled_phases, levels, scaling, params.strength, job.progress)

@@ -58,6 +58,9 @@ class EvaluateParams(BaseModel):
     along_edges: bool = Field(
         True, title="Along edges", description="Where phases are compared, noise left at edges is smoothed along them."
     )
+    rims: bool = Field(
+        True, title="Rims", description="Where phases are compared, what is lost at rims of lesions is given back."
+    )
     seed: int = Field(4000, ge=0, title="Seed", description="Of the lesions that are looked for, and their noise.")
     against: str = Field("bm3d+vst", title="Compared with")
     repeat: str = Field(
@@ -203,7 +206,7 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
     loaded = {name: weights.load(model_cards.find(name)) for name in names}
     models, visits = (
         {
-            name: for_phases(model, phases, given_back=params.local_means, edges=params.along_edges)
+            name: for_phases(model, phases, given_back=params.local_means, edges=params.along_edges, rims=params.rims)
             for name, model in loaded.items()
         }
         for phases in (1, 2)
@@ -298,7 +301,9 @@ def _repeat(params: EvaluateParams, job: "Job") -> None:
     methods = repeat_phase.usual_filters(level.sigma)
     for name in _names(params):
         loaded = weights.load(model_cards.find(name))
-        model = for_phases(loaded, volume.phases, given_back=params.local_means, edges=params.along_edges)
+        model = for_phases(
+            loaded, volume.phases, given_back=params.local_means, edges=params.along_edges, rims=params.rims
+        )
         methods[name] = repeat_phase.of_model(model)
     rows = [row._asdict() for row in repeat_phase.evaluate(series, methods, progress=job.progress)]
     note = (

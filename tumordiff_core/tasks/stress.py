@@ -37,6 +37,11 @@ class StressParams(BaseModel):
         title="Along edges",
         description="As in denoising: with several phases, noise left at edges is smoothed along them.",
     )
+    rims: bool = Field(
+        True,
+        title="Rims",
+        description="As in denoising: with several phases, what is lost at the rims of lesions is given back.",
+    )
     seconds: float = Field(90, gt=0, le=3600, title="Seconds", description="For inserting and denoising.")
     turns: int = Field(40, ge=1, le=1000, title="Most turns", description="A lesion at every place, each turn.")
     seed: int = Field(0, ge=0, title="Seed")
@@ -65,7 +70,7 @@ def run(params: StressParams, job: "Job") -> None:
     card = model_cards.find(params.model or model_cards.DEFAULT)
     opened = _opened(volume, params, job)
     model = denoise.for_phases(
-        weights.load(card), volume.phases, given_back=params.local_means, edges=params.along_edges
+        weights.load(card), volume.phases, given_back=params.local_means, edges=params.along_edges, rims=params.rims
     )
     cells, points = stress.run(
         model, opened, seconds=params.seconds, most_turns=params.turns, seed=params.seed, progress=job.progress
@@ -93,6 +98,7 @@ def run(params: StressParams, job: "Job") -> None:
         series_uids=[str(uid) for uid in volume.facts.get("series_uids", []) if uid],
         figures={
             "local_means": model.local_means, "along_edges": model.along_edges,
+            "rims": model.rims_given_back,
             "stress": {**tables, "lesions": lesions, "note": note, "reliable": stress.RELIABLE},
         },
     )  # fmt: skip

@@ -149,7 +149,7 @@ def eps_batch(images: Tensor, levels: Levels, chance: Chance) -> Batch:
     }
 
 
-def _denoiser_of(batch: Batch) -> Denoise:
+def denoiser_of(batch: Batch) -> Denoise:
     """How our network denoises the images of a batch, given what it is told of them."""
     c = precondition.coefficients(batch["sigma"][:, None, None, None], SIGMA_DATA)
     condition = condition_of(batch["sigma"], batch["colour"], batch["channels"], batch["present"], batch.get("facts"))
@@ -213,7 +213,7 @@ class DenoiserModule(lightning.LightningModule):
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """The loss of one batch."""
         if self._own_mean is not None:
-            batch = {**batch, "clean": self._own_mean.target(batch["clean"], batch["noisy"], _denoiser_of(batch))}
+            batch = {**batch, "clean": self._own_mean.target(batch["clean"], batch["noisy"], denoiser_of(batch))}
         paper = self.recipe.objective == "eps"
         loss = self._eps_loss(batch) if paper else self._edm_loss(batch, self._taught, self._other_loss)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=self.recipe.batch)
@@ -231,7 +231,7 @@ class DenoiserModule(lightning.LightningModule):
     ) -> Tensor:
         """E |D - x|^2 / c_out^2 (Karras 2022, eq. 2 with the weight of table 1), or a plugin's loss of D, x, sigma."""
         sigma = batch["sigma"][:, None, None, None]
-        denoised = _denoiser_of(batch)(network, batch["noisy"])
+        denoised = denoiser_of(batch)(network, batch["noisy"])
         if other is not None:
             return other(denoised, batch["clean"], sigma)
         loss: Tensor = (precondition.weight(sigma, SIGMA_DATA) * (denoised - batch["clean"]) ** 2).mean()

@@ -102,6 +102,14 @@ def test_edges_smoothed_along_themselves_are_told_of() -> None:
         assert "at edges" not in header(source(), told).DerivationDescription
 
 
+def test_rims_given_back_are_told_of_with_the_weights_that_did_it() -> None:
+    told = record()
+    served = record(model={**told.model, "rims": {"name": "m-rims", "weights_sha256": "e" * 64}})
+    said = f"rims of lesions given back by m-rims, SHA-256 {'e' * 64}; strength"
+    assert said in header(source(), served).DerivationDescription
+    assert "rims" not in header(source(), told).DerivationDescription
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -75,7 +75,7 @@ def test_a_preview_is_what_the_job_makes_of_the_same_slice(request_of: Any):
     for asked, model in (
         ({}, shipped), ({"phases": 3}, denoise.for_phases(shipped, 3)),
         (
-            {"phases": 3, "local_means": 0.2, "mirrors": 4, "along_edges": False},
+            {"phases": 3, "local_means": 0.2, "mirrors": 4, "along_edges": False, "rims": False},
             replace(shipped, local_means=0.2, mirrors=4),
         ),
     ):  # fmt: skip

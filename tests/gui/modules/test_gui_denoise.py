@@ -197,10 +197,11 @@ def test_previews_and_pixels_are_denoised_as_the_form_says(wiring: Any, denoise:
     mirrors.box.setCurrentIndex(mirrors.box.findData(4))
     qtbot.waitUntil(lambda: previewed(denoise), timeout=PATIENCE_MS)
     told = asked(wiring, "slice")[-1]
-    assert (told["local_means"], told["mirrors"], told["along_edges"]) == (0.4, 4, True)
-    edges = denoise.controls.form.editor("along_edges")
-    edges.box.click()
-    qtbot.waitUntil(lambda: asked(wiring, "slice")[-1]["along_edges"] is False, timeout=PATIENCE_MS)
+    assert (told["local_means"], told["mirrors"]) == (0.4, 4)
+    for name in ("along_edges", "rims"):
+        assert told[name] is True
+        denoise.controls.form.editor(name).box.click()
+        qtbot.waitUntil(lambda name=name: asked(wiring, "slice")[-1][name] is False, timeout=PATIENCE_MS)
     qtbot.waitUntil(lambda: previewed(denoise), timeout=PATIENCE_MS)
     denoise.change_layout("explain")
     click_pixel(wiring, "original", 40, 33)
@@ -221,13 +222,13 @@ def test_a_pixel_of_a_result_is_explained_as_the_result_was_made(
     assert (told["local_means"], told["mirrors"]) == (0.7, 2) and "result" in told
 
 
-@pytest.mark.parametrize("name", ["local_means", "along_edges"])
+@pytest.mark.parametrize("name", ["local_means", "along_edges", "rims"])
 def test_a_result_from_before_it_could_be_chosen_is_not_what_the_form_would_make(
     wiring: Any, denoise: Any, qtbot: Any, home: Path, name: str
 ):  # fmt: skip
     show_result(wiring, denoise, qtbot, fakes.make_result(home / "r" / "result", samples=4))
     assert not denoise.showing.chosen.stale
-    denoise.controls.form.set({"along_edges": False})
+    denoise.controls.form.set({"along_edges": False, "rims": False})
     older = fakes.make_result(home / "s" / "result", samples=4)
     record = json.loads((older / "result.json").read_text("utf-8"))
     del record["params"][name]
@@ -235,6 +236,7 @@ def test_a_result_from_before_it_could_be_chosen_is_not_what_the_form_would_make
     show_result(wiring, denoise, qtbot, older)
     assert denoise.showing.chosen.stale and denoise.controls.form.values()["local_means"] is None
     assert denoise.controls.form.values()["along_edges"] is True
+    assert denoise.controls.form.values()["rims"] is True
 
 
 def test_what_suited_one_series_does_not_follow_to_the_next(wiring: Any, denoise: Any, qtbot: Any, home: Path):
@@ -280,6 +282,8 @@ def test_a_card_names_the_weights_that_serve_white_noise():
     said = "Where the noise is white, the weights of other-white."
     assert said in page(paired)
     assert said not in page(alone)
+    with_rims = alone.model_copy(update={"rims": model_cards.Companion(name="other-rims", weights_sha256="ab")})
+    assert "With several phases, the rims of lesions are given back by other-rims." in page(with_rims)
 
 
 def test_without_any_model_the_way_to_one_is_said(wiring: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch):

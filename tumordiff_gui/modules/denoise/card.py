@@ -56,6 +56,8 @@ def page(card: Card) -> str:
     noise = [strings.CARD_RANGE.format(low=low, high=high, model=card.noise_model)]
     if card.white_noise is not None:
         noise.append(strings.CARD_WHITE.format(name=card.white_noise.name))
+    if card.rims is not None:
+        noise.append(strings.CARD_RIMS.format(name=card.rims.name))
     parts.append(_section(strings.CARD_NOISE, noise))
     parts.append(_section(strings.CARD_DOMAIN, [f"{name}: {value}" for name, value in card.domain.items()]))
     parts.append(_section(strings.CARD_DATA, _data(card.training_data)))

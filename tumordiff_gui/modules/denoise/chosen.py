@@ -20,6 +20,7 @@ class Way:
     local_means : how much of what local averages lost is given back, ``None``: as usual for so many phases
     phases : phases of the series
     along_edges : what noise is left at edges is smoothed along them; never where there is one phase
+    rims : what is lost at the rims of lesions is given back; never where there is one phase
     """
 
     sigma: float | None = None
@@ -27,21 +28,25 @@ class Way:
     local_means: float | None = None
     phases: int = 1
     along_edges: bool = True
+    rims: bool = True
 
     def asked(self) -> dict[str, Any]:
         """What is added to a request of the preview child."""
         return {k: v for k, v in vars(self).items() if v is not None}
 
 
-BEFORE = {"local_means": 0.0, "along_edges": False, "chain": "ddim"}
+BEFORE = {"local_means": 0.0, "along_edges": False, "rims": False, "chain": "ddim"}
 """How results were made before these could be chosen."""
+
+OF_PHASES = ("along_edges", "rims")
+"""Choices that have an effect only where there are several phases."""
 
 
 def way_of(params: Mapping[str, Any], phases: int) -> Way:
     """The way that parameters of a denoising describe."""
     mirrors = int(params.get("mirrors") or 1)
-    edges = phases > 1 and bool(params.get("along_edges", True))
-    return Way(_number(params.get("sigma")), mirrors, _number(params.get("local_means")), phases, edges)
+    edges, rims = (phases > 1 and bool(params.get(name, True)) for name in OF_PHASES)
+    return Way(_number(params.get("sigma")), mirrors, _number(params.get("local_means")), phases, edges, rims)
 
 
 def _number(value: Any) -> float | None:

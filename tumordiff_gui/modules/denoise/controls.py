@@ -32,8 +32,8 @@ from tumordiff_gui.theme import apply, icons
 from tumordiff_gui.views.column import heading, scrolling_column
 
 FORM_FIELDS = (
-    "sigma", "uncertainty", "alarms", "explanation", "chain", "mirrors", "local_means", "along_edges", "samples",
-    "seed",
+    "sigma", "uncertainty", "alarms", "explanation", "chain", "mirrors", "local_means", "along_edges", "rims",
+    "samples", "seed",
 )  # fmt: skip
 OF_ONE_SERIES = ("sigma", "local_means")
 """Fields that go back to automatic with another series: what suits one may harm the next."""

@@ -13,7 +13,7 @@ from tumordiff_core.errors import TumorDiffError
 from tumordiff_core.result_folder import Result
 from tumordiff_gui.background.pictures import picture_of_result
 from tumordiff_gui.modules.denoise import composing, findings, strings
-from tumordiff_gui.modules.denoise.chosen import BEFORE, Way, way_of
+from tumordiff_gui.modules.denoise.chosen import BEFORE, OF_PHASES, Way, way_of
 from tumordiff_gui.modules.denoise.composing import Source
 from tumordiff_gui.modules.denoise.controls import FORM_FIELDS, LAYOUTS, OF_ONE_SERIES, Controls
 from tumordiff_gui.modules.denoise.models import Models
@@ -467,7 +467,8 @@ class Panel(QWidget):
         self._result = self.showing.chosen.result = result
         self.showing.strength = self.showing.computed_strength()
         self.controls.set_strength(self.showing.strength)
-        made = {**dict.fromkeys(OF_ONE_SERIES), "chain": BEFORE["chain"], "along_edges": True, **result.record.params}
+        usual = {**dict.fromkeys(OF_ONE_SERIES), **dict.fromkeys(OF_PHASES, True), "chain": BEFORE["chain"]}
+        made = {**usual, **result.record.params}
         self.controls.form.set({name: made[name] for name in FORM_FIELDS if name in made})
         self.models.put(str(result.record.model.get("name")))
         return True
@@ -479,7 +480,7 @@ class Panel(QWidget):
         record = self._result.record
         made, now = {**BEFORE, **record.params}, self.controls.form.values()
         if len(record.labels) < 2:
-            made["along_edges"] = now["along_edges"]  # changes nothing in one stack
+            made |= {name: now[name] for name in OF_PHASES}  # they change nothing in one stack
         if self.model_name and self.model_name != record.model.get("name"):
             return True
         return any(made[name] != now.get(name) for name in FORM_FIELDS if name in made)

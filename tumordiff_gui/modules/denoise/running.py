@@ -158,7 +158,8 @@ class Running(QObject):
         subject, seed = self._subject(), int(self._controls.form.values().get("seed") or 0)
         params = {
             "input": f"series:{subject.uid}", "model": subject.model, "sigma": subject.way.sigma,
-            "local_means": subject.way.local_means, "along_edges": subject.way.along_edges, "seed": seed,
+            "local_means": subject.way.local_means, "along_edges": subject.way.along_edges, "rims": subject.way.rims,
+            "seed": seed,
         }  # fmt: skip
         title = strings.STRESS_JOB.format(visit=subject.visit, series=subject.description)
         self._context.jobs.start("stress", params, title=title, inputs=(subject.uid,), seed=seed)

@@ -1,0 +1,272 @@
+"""Learns what a denoiser loses at the rims of lesions: the least change that makes rims right on average.
+
+The squared error alone leaves rims too wide, for a posterior mean is the best there is. So the squared change of that
+mean, which is what the error grows by, is minimised under constraints: over made-up lesions, the mean error at every
+distance from the rim and every height is zero. Each constraint has a multiplier, which rises while its mean error stays
+(dual ascent; Platt & Barr 1987, NIPS 0:612), with a part in proportion to the recent error, which keeps it from
+swinging (Stooke 2020, arXiv 2007.03964). The error itself is not minimised: what local means give back for lesions
+raises it, and the network would learn to take that away again.
+"""
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tumordiff_core.engine import along_edges, local_means
+from tumordiff_core.engine.denoise import LoadedModel
+from tumordiff_core.engine.rims import RimArguments, RimNetwork, given_back
+from tumordiff_core.errors import Stopped
+from tumordiff_core.progress import Progress
+from tumordiff_core.training import rim_lesions
+from tumordiff_core.training.augment import corrupt, told
+from tumordiff_core.training.bank import Bank, Crops
+from tumordiff_core.training.chance import Chance, seeded
+from tumordiff_core.training.datasets import Stack, made_up_stacks
+from tumordiff_core.training.mix import Levels, Mix
+from tumordiff_core.training.module import LARGEST_GRADIENT, denoiser_of
+
+RINGS = np.arange(-3.0, 3.01, 0.6)
+"""Distances from a rim, in pixels, between which errors are averaged; inside is negative."""
+
+HEIGHTS = np.array([1.0, 2.0, 3.0, 5.0, 8.0, 14.0, 30.0])
+"""Heights of lesions, in sigma, between which they are."""
+
+RISE, IN_PROPORTION = 0.02, 4.0
+FEW_PIXELS = 20
+"""A mean over fewer pixels than this moves its multiplier less."""
+
+REMEMBERED = 0.98
+WARM_UP, LAST_SHARE = 100, 0.02
+AVERAGE = 0.998
+RENEWED_EVERY = 400
+SAVED_EVERY = 400
+
+MIX = Mix(made_up=0.15, native=0.1, resampled=0.4, uptake=0.25, phases=0.0)
+COLOURED = Levels(lowest=0.007, highest=0.2, white_share=0.05, ghost_share=0.02, band_share=0.6)
+WHITE = Levels(lowest=0.02, highest=0.2, white_share=1.0, ghost_share=0.02)
+MIXED = Levels(lowest=0.007, highest=0.2, ghost_share=0.02, band_share=0.6)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the network learns; the same plan and data give the same weights on one machine."""
+
+    steps: int = 6_000
+    batch: int = 16
+    crop: int = 64
+    learning_rate: float = 0.002
+    made_up: int = 16
+    seed: int = 0
+    arguments: RimArguments = field(default_factory=RimArguments)
+
+
+@dataclass
+class Constraints:
+    """The multipliers of all mean errors, and what the errors were lately.
+
+    Parameters
+    ----------
+    risen : float32 [height, ring], multipliers per pixel, in sigma
+    errors, pixels : float32 [height, ring], sums of recent errors (sigma) and how many pixels they are of
+    """
+
+    risen: Tensor
+    errors: Tensor
+    pixels: Tensor
+
+    @staticmethod
+    def none() -> "Constraints":
+        """Before the first step."""
+        shape = (len(HEIGHTS) - 1, len(RINGS) - 1)
+        return Constraints(torch.zeros(shape), torch.zeros(shape), torch.zeros(shape))
+
+    def means(self) -> Tensor:
+        """Recent mean errors, float32 [height, ring], in sigma."""
+        return self.errors / (self.pixels + FEW_PIXELS)
+
+    def penalty(self, error: Tensor, distance: Tensor, height: Tensor, rise: float) -> Tensor:
+        """What the constraints add to the mean squared change; the multipliers move by ``rise``.
+
+        Parameters
+        ----------
+        error : float32 [crop, row, column], in sigma, of a mean that learns
+        distance, height : float32 [crop, row, column], pixels from a rim, and its lesion's height in sigma
+        """
+        place, judged = _places_of(distance, height)
+        count = self.risen.numel()
+        pixels = torch.bincount(place[judged], minlength=count).float().view_as(self.risen)
+        sums = torch.zeros(count, device=error.device).index_add(0, place[judged], error[judged]).view_as(self.risen)
+        self.errors = REMEMBERED * self.errors + sums.detach()
+        self.pixels = REMEMBERED * self.pixels + pixels
+        self.risen = self.risen + rise * sums.detach() / (pixels + FEW_PIXELS)
+        multipliers = self.risen + IN_PROPORTION * self.means()
+        return 2 * (multipliers * sums).sum() / error.numel()
+
+
+def _places_of(distance: Tensor, height: Tensor) -> tuple[Tensor, Tensor]:
+    """Which constraint each pixel belongs to, int64, and whether it does to any, bool."""
+    ring = torch.bucketize(distance, torch.from_numpy(RINGS).float()) - 1
+    high = torch.bucketize(height, torch.from_numpy(HEIGHTS).float()) - 1
+    rings, heights = len(RINGS) - 1, len(HEIGHTS) - 1
+    judged = (ring >= 0) & (ring < rings) & (high >= 0) & (high < heights)
+    return high * rings + ring, judged
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A batch as the network meets it, in units of sigma, float32 [crop, 1, row, column] where not said otherwise.
+
+    Parameters
+    ----------
+    noisy, mean, clean : magnitudes, the denoiser's answer with its edges smoothed along them, and the truth
+    channels : int [crop]
+    distance, height : [crop, row, column], see ``rim_lesions.Drawn``
+    """
+
+    noisy: Tensor
+    mean: Tensor
+    clean: Tensor
+    channels: list[int]
+    distance: Tensor
+    height: Tensor
+
+
+def lesson(crops: Crops, network: nn.Module, levels: Levels, chance: Chance) -> Lesson:
+    """Lesions and noise in clean crops, and what a denoiser's ``network`` makes of them."""
+    drawn = rim_lesions.added(crops.images, chance)
+    noisy = corrupt(drawn.images, levels, chance, crops.present)
+    sigma, colour = told(noisy, levels.misjudged_share, chance)
+    batch = {
+        "sigma": sigma, "colour": colour, "channels": noisy.channels,
+        "present": chance.put(crops.present.astype(np.float32)),
+    }  # fmt: skip
+    level = sigma[:, None, None, None]
+    with torch.no_grad():
+        mean = denoiser_of(batch)(network, noisy.noisy).clamp_min(0) / level
+        measured = noisy.noisy[:, :1] / level
+        mean = along_edges.smoothed(mean, 1.0, local_means.seen_of(measured))
+    channels = [int(one) for one in noisy.channels.tolist()]
+    return Lesson(measured, mean, noisy.clean[:, :1] / level, channels, drawn.distance, drawn.height / level[:, 0])
+
+
+def answer(network: nn.Module, one: Lesson) -> tuple[Tensor, Tensor]:
+    """The mean with rims given back, and then with most of its local means, as ``posterior_mean`` does it."""
+    changed = given_back(network, one.mean, 1.0, local_means.seen_of(one.noisy))
+    parts: list[Tensor] = [changed] * len(one.channels)
+    for channels in sorted(set(one.channels)):
+        rows = [k for k, own in enumerate(one.channels) if own == channels]
+        whole = local_means.given_back(one.noisy[rows], changed[rows], 1.0, channels, local_means.USUAL_SHARE)
+        for k, row in enumerate(rows):
+            parts[row] = whole[k]
+    return changed, torch.stack(parts)
+
+
+def fit(model: LoadedModel, stacks: Sequence[Stack], plan: Plan, states: Path, *, progress: Progress) -> RimNetwork:
+    """The network that gives back the rims that ``model`` loses, averaged over its last steps.
+
+    Goes on from ``states/last.pt`` if it is there; patients of the training part alone teach it.
+
+    Raises Stopped(resumable=True) when asked to stop, InputError("training.no_data").
+    """
+    torch.manual_seed(plan.seed)
+    network = RimNetwork(plan.arguments)
+    state = _State(network, copy.deepcopy(network), Constraints.none(), plan.learning_rate)
+    last = states / "last.pt"
+    if last.is_file():
+        state.take(torch.load(last, map_location="cpu", weights_only=True))  # noqa: TID251
+    bank = Bank(
+        [stack for stack in stacks if stack.part == "train"], size=plan.crop, mix=MIX,
+        made_up=made_up_stacks(plan.made_up, plan.seed),
+    )  # fmt: skip
+    bank.renew(seeded(plan.seed, 1, state.step // RENEWED_EVERY))
+    progress.stage("train", plan.steps)
+    if state.step:
+        progress.advance(state.step)
+    try:
+        while state.step < plan.steps:
+            _learn(state, bank, model, plan)
+            if state.step % RENEWED_EVERY == 0:
+                bank.renew(seeded(plan.seed, 1, state.step // RENEWED_EVERY))
+            if state.step % SAVED_EVERY == 0 and state.step < plan.steps:
+                _save(state, last, progress)
+            progress.advance()
+    except Stopped:
+        _save(state, last, progress)
+        raise Stopped(resumable=True) from None
+    return state.average
+
+
+class _State:
+    """Everything that changes while the network learns."""
+
+    def __init__(self, network: RimNetwork, average: RimNetwork, constraints: Constraints, rate: float) -> None:
+        self.network, self.average, self.constraints = network, average, constraints
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=rate)
+        self.step = 0
+        self.squared = 0.0
+
+    def told(self) -> dict[str, Any]:
+        """What a file holds of it."""
+        return {
+            "network": self.network.state_dict(), "average": self.average.state_dict(), "step": self.step,
+            "optimizer": self.optimizer.state_dict(), "squared": self.squared,
+            "constraints": [self.constraints.risen, self.constraints.errors, self.constraints.pixels],
+        }  # fmt: skip
+
+    def take(self, told: dict[str, Any]) -> None:
+        """Go on as a file says."""
+        self.network.load_state_dict(told["network"])
+        self.average.load_state_dict(told["average"])
+        self.optimizer.load_state_dict(told["optimizer"])
+        self.constraints = Constraints(*told["constraints"])
+        self.step, self.squared = int(told["step"]), float(told["squared"])
+
+
+def _learn(state: _State, bank: Bank, model: LoadedModel, plan: Plan) -> None:
+    """One step."""
+    chance = seeded(plan.seed, 2, state.step)
+    network, levels = _turn(model, state.step)
+    one = lesson(bank.draw(plan.batch, chance), network, levels, chance)
+    changed, whole = answer(state.network, one)
+    error = whole - one.clean
+    done = state.step / plan.steps
+    penalty = state.constraints.penalty(error[:, 0], one.distance, one.height, RISE * max(0.1, 1 - done))
+    squared = (changed - one.mean).square().mean()
+    course = max(LAST_SHARE, (1 + math.cos(math.pi * done)) / 2) * min(1.0, (state.step + 1) / WARM_UP)
+    for group in state.optimizer.param_groups:
+        group["lr"] = plan.learning_rate * course
+    state.optimizer.zero_grad()
+    (squared + penalty).backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(state.network.parameters(), LARGEST_GRADIENT)
+    state.optimizer.step()
+    decay = min(AVERAGE, (1 + state.step) / (10 + state.step))
+    with torch.no_grad():
+        for mean, own in zip(state.average.parameters(), state.network.parameters(), strict=True):
+            mean.lerp_(own, 1 - decay)
+    state.squared = REMEMBERED * state.squared + (1 - REMEMBERED) * float(squared.detach())
+    state.step += 1
+
+
+def _turn(model: LoadedModel, step: int) -> tuple[nn.Module, Levels]:
+    """Whose answers are learned from in a step, and with which noise: white noise by its own weights, by turns."""
+    if model.white is None:
+        return model.network, MIXED
+    return (model.white.network, WHITE) if step % 2 == 0 else (model.network, COLOURED)
+
+
+def _save(state: _State, last: Path, progress: Progress) -> None:
+    """The state of this step in a whole file, and the curves."""
+    last.parent.mkdir(parents=True, exist_ok=True)
+    partial = last.with_suffix(".partial")
+    torch.save(state.told(), partial)
+    partial.replace(last)
+    progress.checkpoint(state.step, f"checkpoints/{last.name}")
+    progress.metric("squared_change", state.squared, state.step)
+    progress.metric("largest_error_at_rims", float(state.constraints.means().abs().max()), state.step)
