@@ -101,6 +101,7 @@ def test_it_goes_on_where_it_was_stopped(home: Path, tmp_path: Path, tumordiff, 
 
     known = rims._learn
     monkeypatch.setattr(rims, "_learn", learn)
+    monkeypatch.setattr(worker, "STOP_LOOK_EVERY_S", 0.0)
     assert worker.main(job) != 0
     assert jobs.state(job) == "stopped"
     said = tumordiff("models", "rims", "tiny", "--name", "kept", "--resume")
