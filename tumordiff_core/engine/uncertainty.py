@@ -121,9 +121,9 @@ def doubt(
     has the covariance C of the noise, so E[z (J z)^T] = C J^T (Hutchinson 1990), and the residual of a posterior mean
     has E[r r^T] = C - J C: its power and lag-1 follow from z against z - J z. Where G of its residual is given back
     (``local_means.py``), the residual is (1 - G) of that, so (1 - G) z is held against z - J z, with J of the whole
-    answer; the error is then J C less G z against z - J z. Smoothing along edges (``along_edges.py``) has no such form:
-    its answer is taken for the posterior mean, with J of the whole. For a true posterior mean that would read the error
-    at edges too small; with the networks we ship the step lowers the error.
+    answer; the error is then J C less G z against z - J z. Smoothing along edges (``along_edges.py``) and giving rims
+    back (``rims.py``) have no such form: their answer is taken for the posterior mean, with J of the whole. For a true
+    posterior mean the first would read the error at edges too small; with the networks we ship it lowers the error.
 
     Parameters
     ----------
