@@ -237,9 +237,7 @@ def train(
 ) -> None:
     """Train a denoiser; Ctrl-C keeps the newest checkpoint."""
     if resume:
-        folder = unfinished("train", name)
-        start.make_startable(folder)
-        finish(work_on(folder, as_json=as_json))
+        _go_on("train", name, as_json)
     recipe = _whole(recipe) if recipe.endswith(".json") else recipe
     values = {
         "data": _whole(data), "recipe": recipe, "preset": preset.value, "name": name, "epochs": epochs, "steps": steps,
@@ -267,9 +265,7 @@ def train_rims(
 ) -> None:
     """Teach a small network what a denoiser loses at the rims of lesions; Ctrl-C keeps the newest state."""
     if resume:
-        folder = unfinished("rims", name)
-        start.make_startable(folder)
-        finish(work_on(folder, as_json=as_json))
+        _go_on("rims", name, as_json)
     values = {
         "model": model, "data": _whole(data), "name": name, "steps": steps, "batch": batch, "crop": crop, "seed": seed,
         "learning_rate": learning_rate, "made_up": made_up,
@@ -287,6 +283,13 @@ def _shares(given: list[str]) -> dict[str, float]:
         except ValueError:
             raise UsageError("verb.usage", found=f"--share is {one}"[:80], expected="NAME=SHARE") from None
     return found
+
+
+def _go_on(task: str, name: str, as_json: bool) -> None:
+    """Finish the newest job of a task and model name that can go on, and end."""
+    folder = unfinished(task, name)
+    start.make_startable(folder)
+    finish(work_on(folder, as_json=as_json))
 
 
 def unfinished(task: str, name: str) -> Path:

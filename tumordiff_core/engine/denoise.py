@@ -141,11 +141,10 @@ def posterior_mean(model: LoadedModel, images: Tensor, present: Tensor, noise: N
     mean = found[0] if len(found) == 1 else torch.stack(found).mean(dim=0)
     if noise.sigma <= 0:
         return mean
-    measured = local_means.seen_of(images[:, :1])
     if model.along_edges:
-        mean = along_edges.smoothed(mean, noise.sigma, measured)
+        mean = along_edges.smoothed(mean, noise.sigma, local_means.seen_of(images[:, :1]))
     if model.rims_given_back and model.rims is not None:
-        mean = model.rims.given_back(mean, noise.sigma, measured)
+        mean = model.rims.given_back(mean, noise.sigma, local_means.seen_of(images[:, :1]))
     if model.local_means <= 0:
         return mean
     return local_means.given_back(images[:, :1], mean, noise.sigma, noise.channels, model.local_means)

@@ -54,7 +54,9 @@ def run(params: RimsParams, job: "Job") -> None:
     job.progress.stage("read slices")
     stacks = datasets.read_data(data)
     plan = rims.Plan(params.steps, params.batch, params.crop, params.learning_rate, params.made_up, params.seed)
-    network = rims.fit(weights.load(model), stacks, plan, job.checkpoints, progress=job.progress)
+    # Crops, lesions and the small network live on the processor; the denoiser has to be there too.
+    denoiser = weights.load(model, device="cpu")
+    network = rims.fit(denoiser, stacks, plan, job.checkpoints, progress=job.progress)
     patients = {part: sorted({s.patient for s in stacks if s.part == part}) for part in ("train", "val", "test")}
     told = {"name": data.name, "sha256": datasets.fingerprint(data), "patients": patients}
     name, place = params.name + ENDING, job.result / "model"

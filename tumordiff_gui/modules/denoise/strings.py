@@ -147,7 +147,7 @@ CHANGE_LEGEND = (
 STEPS_EMPTY = "Move a slider to compute the steps of this slice."
 STEPS_LEGEND = (
     "Reverse starts at the noise the slice has and removes it in small steps, down to the network's own picture "
-    "before edges are smoothed and local means given back; forward adds noise until nothing is left."
+    "before edges are smoothed, rims and local means given back; forward adds noise until nothing is left."
 )
 
 EXPLAIN_EMPTY = "Click a pixel in the original or the denoised picture to see what its denoised value was made of."
