@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from tumordiff_core.errors import InputError, ModelError, TumorDiffError
 
 FORMAT = 1
 DEFAULT = "pair-6"
+DENOISE = "denoise"
+TASK_OF = {"white_noise": DENOISE, "rims": "rims"}
+"""The task of the model that serves another, by what it serves for."""
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
 
 
@@ -38,7 +41,7 @@ class Card(BaseModel):
     format: int = FORMAT
     name: str
     version: str
-    task: str = "denoise"
+    task: str = DENOISE
     title: str = ""
     architecture: Architecture
     weights_sha256: str
@@ -122,16 +125,24 @@ def read(folder: Path, *, check_weights: bool = True) -> Model:
 
     Raises ModelError("model.not_one") or ("model.wrong_hash").
     """
+
+    def not_one(reason: str) -> ModelError:
+        return ModelError("model.not_one", folder, name=folder.name, reason=reason)
+
     try:
         card = Card.model_validate(files.read_json(folder / "card.json", newest_format=FORMAT))
     except TumorDiffError as error:
-        raise ModelError("model.not_one", folder, name=folder.name, reason="its card is not readable") from error
+        raise not_one("its card is not readable") from error
     except ValidationError as error:
-        missing = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ModelError("model.not_one", folder, name=folder.name, reason=f"its card lacks {missing}") from error
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        reason = f"its card lacks {key}" if first["type"] == "missing" else f"{key} in its card cannot be used"
+        raise not_one(reason) from error
+    if card.name in {needed.name for needed in card.needed().values()}:
+        raise not_one("its card says that it needs itself")
     weights = folder / "weights.safetensors"
     if not weights.is_file():
-        raise ModelError("model.not_one", folder, name=folder.name, reason="its weights are missing")
+        raise not_one("its weights are missing")
     if check_weights and files.sha256(weights) != card.weights_sha256:
         raise ModelError("model.wrong_hash", folder, name=folder.name)
     return Model(folder=folder, card=card)
@@ -139,26 +150,52 @@ def read(folder: Path, *, check_weights: bool = True) -> Model:
 
 def all_models(*, check_weights: bool = True) -> tuple[list[Model], list[ModelError]]:
     """All models found, by name, and what was wrong with folders that are none; hashing the weights takes a while."""
+    folders = [folder for place in places() if place.is_dir() for folder in sorted(place.iterdir())]
+    sound, wrong = _sound_of(
+        (folder for folder in folders if folder.is_dir() and not folder.name.startswith(".")),
+        check_weights=check_weights,
+    )
     found: dict[str, Model] = {}
-    wrong: list[ModelError] = []
-    for place in places():
-        for folder in sorted(place.iterdir()) if place.is_dir() else []:
-            if not folder.is_dir() or folder.name.startswith("."):
-                continue
-            try:
-                model = read(folder, check_weights=check_weights)
-            except ModelError as error:
-                wrong.append(error)
-                continue
-            found.setdefault(model.card.name, model)
+    for model in sound:
+        found.setdefault(model.card.name, model)
     return sorted(found.values(), key=lambda model: model.card.name), wrong
 
 
+def _sound_of(folders: Iterable[Path], *, check_weights: bool) -> tuple[list[Model], list[ModelError]]:
+    """The folders that are models, and what is wrong with the others."""
+    found: list[Model] = []
+    wrong: list[ModelError] = []
+    for folder in folders:
+        try:
+            found.append(read(folder, check_weights=check_weights))
+        except ModelError as error:
+            wrong.append(error)
+    return found, wrong
+
+
 def on_their_own(models: Iterable[Model]) -> list[Model]:
-    """The models that are used by themselves: without those that only serve another."""
+    """The denoisers that are used by themselves: without those that only serve another."""
     models = list(models)
-    serving = {needed.name for model in models for needed in model.card.needed().values()}
-    return [model for model in models if model.card.name not in serving]
+
+    def only_serves(model: Model) -> bool:
+        # What is shipped stays in the lists, whatever a card from elsewhere says of it.
+        others = (other for other in models if _is_own(model) or not _is_own(other))
+        return any(_needs(other, model) == "white_noise" for other in others)
+
+    return [model for model in models if model.card.task == DENOISE and not only_serves(model)]
+
+
+def _is_own(model: Model) -> bool:
+    return model.folder.parent == paths.models()
+
+
+def _needs(one: Model, other: Model) -> str:
+    """What for the first model needs the second, with these very weights; empty where it does not."""
+    return next((use for use, needed in one.card.needed().items() if _is_it(needed, other)), "")
+
+
+def _is_it(needed: Companion, model: Model) -> bool:
+    return (needed.name, needed.weights_sha256) == (model.card.name, model.card.weights_sha256)
 
 
 def find(name: str) -> Model:
@@ -168,18 +205,15 @@ def find(name: str) -> Model:
     """
     if Path(name).is_dir() and (Path(name) / "card.json").exists():
         return read(Path(name))
-    found = _installed(name)
-    if found is not None:
-        return found
+    for folder in _folders_of(name):
+        return read(folder)
     known = ", ".join(model.card.name for model in all_models()[0]) or "none"
     raise ModelError("model.unknown", name=name, known=known)
 
 
-def _installed(name: str) -> Model | None:
-    for place in places():
-        if (place / name).is_dir() and name not in {"", ".", ".."}:
-            return read(place / name)
-    return None
+def _folders_of(name: str) -> list[Path]:
+    """The folders of this name, the user's own first."""
+    return [place / name for place in places() if (place / name).is_dir() and name not in {"", ".", ".."}]
 
 
 def left_in(result: Path) -> list[Path]:
@@ -190,20 +224,18 @@ def left_in(result: Path) -> list[Path]:
 def install(folder: Path) -> list[Model]:
     """Copy a model folder, or all models a training left in its result, among the user's own; all are looked at first.
 
-    Raises ModelError("model.not_one"), ("model.wrong_hash"), ("model.no_companion"), InputError("files.exists") or
-    SpaceError.
+    Raises ModelError("model.not_one"), ("model.wrong_hash") or what ``needed_by`` raises, InputError("files.exists")
+    or SpaceError.
     """
     found = [read(one) for one in left_in(folder) or [folder]]
-    together = {(model.card.name, model.card.weights_sha256) for model in found}
     for model in found:
         name = model.card.name
         if not PLAIN_NAME.fullmatch(name):
             raise ModelError("model.not_one", folder, name=folder.name, reason="its name is not a plain word")
         if (paths.models() / name).exists():
             raise InputError("files.exists", paths.models() / name, name=name)
-        for needed in model.card.needed().values():
-            if (needed.name, needed.weights_sha256) not in together:
-                needed_by(name, needed)
+        for use, needed in model.card.needed().items():
+            needed_by(name, use, needed, beside=found)
     files.require_space(paths.models(), sum(model.weights.stat().st_size for model in found))
     return [_copied(model) for model in found]
 
@@ -219,16 +251,32 @@ def _copied(model: Model) -> Model:
 def companions(model: Model) -> dict[str, Model]:
     """The installed models whose weights serve ``model``, by what for: ``white_noise``, ``rims``.
 
-    Raises ModelError("model.no_companion") where one is not installed or has other weights, or what ``read`` raises.
+    Raises what ``needed_by`` raises.
     """
-    return {use: needed_by(model.card.name, needed) for use, needed in model.card.needed().items()}
+    return {use: needed_by(model.card.name, use, needed) for use, needed in model.card.needed().items()}
 
 
-def needed_by(name: str, needed: Companion) -> Model:
-    """The installed model that the model ``name`` needs; raises as ``companions`` does."""
-    found = _installed(needed.name)
-    if found is None or found.card.weights_sha256 != needed.weights_sha256:
+def needed_by(name: str, use: str, needed: Companion, beside: Sequence[Model] = ()) -> Model:
+    """The model that the model ``name`` needs: one of ``beside``, or an installed one, the user's own or shipped.
+
+    Weights are what tells it from others of its name, so that somebody's own one of that name is in nobody's way.
+
+    Raises ModelError("model.no_companion"), ("model.other_companion") where all of that name have other weights,
+    ("model.companion_task"), or what ``read`` raises.
+    """
+    installed, wrong = _sound_of(_folders_of(needed.name), check_weights=True)
+    for found in (*beside, *installed):
+        if _is_it(needed, found):
+            break
+    else:
+        if wrong:
+            raise wrong[0]
+        if installed:
+            raise ModelError("model.other_companion", name=name, needed=needed.name)
         raise ModelError("model.no_companion", name=name, needed=needed.name)
+    task, expected = found.card.task, TASK_OF[use]
+    if task != expected:
+        raise ModelError("model.companion_task", name=name, needed=needed.name, found=task, expected=expected)
     return found
 
 
@@ -239,14 +287,26 @@ def write_figures(model: Model, figures: list[dict[str, Any]]) -> None:
 
 
 def remove(name: str) -> None:
-    """Remove one of the user's own models.
+    """Remove one of the user's own models, a broken one too.
 
-    Raises ModelError("model.unknown"), ("model.shipped"), or ("model.needed") while another needs it.
+    Raises ModelError("model.unknown"), ("model.shipped"), ("model.needed") while another needs it, or what ``read``
+    raises of a folder without a card.
     """
-    model = find(name)
-    if model.folder.parent != paths.models():
-        raise ModelError("model.shipped", model.folder, name=name)
+    folder = paths.models() / name
+    if folder.parent != paths.models() or folder.name.startswith(".") or not (folder / "card.json").is_file():
+        raise ModelError("model.shipped", find(name).folder, name=name)
+    # What cannot be read serves nobody.
+    for model in _sound_of([folder], check_weights=False)[0]:
+        _refuse_needed(model)
+    shutil.rmtree(folder)
+
+
+def _refuse_needed(model: Model) -> None:
+    """Raise ModelError("model.needed") where another installed model could not be used without this one."""
+    beside = [folder for folder in _folders_of(model.card.name) if folder != model.folder]
+    if any(twin.card.weights_sha256 == model.card.weights_sha256 for twin in _sound_of(beside, check_weights=True)[0]):
+        return
     for other in all_models(check_weights=False)[0]:
-        if model.card.name in {needed.name for needed in other.card.needed().values()}:
-            raise ModelError("model.needed", model.folder, name=name, other=other.card.name)
-    shutil.rmtree(model.folder)
+        # Of two that need each other, either may go first.
+        if _needs(other, model) and not _needs(model, other):
+            raise ModelError("model.needed", model.folder, name=other.card.name, needed=model.card.name)

@@ -359,8 +359,8 @@ SENTENCES: dict[str, Sentence] = {
         "choose its own preset, or start from nothing",
     ),
     "model.no_rims": Sentence(
-        "{name} is no network whose rims can be learned",
-        "a preconditioned residual UNet that is told no facts was expected",
+        "rims of lesions cannot be learned for {name}",
+        "a residual UNet that is told no facts or phases was expected",
         "name another model, or train one with the preset ours",
     ),
     "model.raised": Sentence(
@@ -473,18 +473,38 @@ SENTENCES: dict[str, Sentence] = {
         "stages of trainings that go on from earlier ones were expected",
         "mend that place in the file",
     ),
+    "model.not_finite": Sentence(
+        "the weights of {name} are not all numbers",
+        "finite ones were expected",
+        "choose another model, or train it again",
+    ),
     "model.other_network": Sentence(
         "{name} is another network than {first}",
         "models that went on from one another were expected",
         "name models of one network",
     ),
     "model.no_companion": Sentence(
-        "{name} needs {needed}, which is not installed as it was",
-        "that model with its own weights was expected",
+        "{name} needs {needed}, which is not installed",
+        "the model that serves it was expected",
         "install {needed} first",
     ),
+    "model.other_companion": Sentence(
+        "{name} needs {needed} with other weights than the installed one has",
+        "the {needed} that {name} came with was expected",
+        "install that, after removing your own {needed}",
+    ),
+    "model.companion_task": Sentence(
+        "{name} is served by {needed}, a model of the task {found}",
+        "one of the task {expected} was expected",
+        "correct the card of {name}, or ask its author",
+    ),
+    "model.other_task": Sentence(
+        "{name} is a model of the task {found}",
+        "one of the task {expected} was expected",
+        "name another, `tumordiff models` tells their tasks",
+    ),
     "model.needed": Sentence(
-        "{name} serves {other}", "a model that no other needs was expected", "remove {other} first"
+        "{name} needs {needed}", "a model that no other needs was expected", "remove {name} first"
     ),
     "model.other_facts": Sentence(
         "{name} is {told} of patient and acquisition",
@@ -495,6 +515,11 @@ SENTENCES: dict[str, Sentence] = {
         "{name} says nothing of any patient or series",
         "a clinical table of a known collection or an index of series was expected",
         "name another table or leave it out",
+    ),
+    "training.other_start": Sentence(
+        "the stopped training learned from other weights or data",
+        "those it began with were expected",
+        "put them back, or begin anew under another name",
     ),
     "training.no_data": Sentence(
         "{name} holds no slices to learn from",

@@ -54,8 +54,14 @@ def test_a_name_that_is_a_way_out_finds_nothing(name: str):
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
-    [({"licence": None}, "lacks licence"), ({"format": 99}, "not readable"), ({"sigma_range": "x"}, "sigma_range")],
-)
+    [
+        ({"licence": None}, "(its card lacks licence)"), ({"format": 99}, "not readable"),
+        ({"sigma_range": "x"}, "(sigma_range in its card cannot be used)"),
+        ({"rims": {"name": "../x", "weights_sha256": ""}}, "(rims.name in its card cannot be used)"),
+        ({"rims": {"name": "x"}}, "(its card lacks rims.weights_sha256)"),
+        ({"rims": {"name": "mine", "weights_sha256": ""}}, "(its card says that it needs itself)"),
+    ],
+)  # fmt: skip
 def test_a_card_that_is_none_is_refused(tmp_path: Path, changes: dict[str, Any], reason: str):
     with pytest.raises(ModelError) as wrong:
         model_cards.read(made(tmp_path / "mine", **changes))
@@ -122,3 +128,66 @@ def test_only_a_model_of_ones_own_is_removed(tmp_path: Path):
     with pytest.raises(ModelError) as unknown:
         model_cards.remove("mine")
     assert unknown.value.code == "model.unknown"
+
+
+SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("use", "sha256"), [("rims", "0" * 64), ("rims", SHA256), ("white_noise", "0" * 64), ("white_noise", SHA256)]
+)
+def test_no_card_hides_what_is_shipped(use: str, sha256: str):
+    made(paths.models() / "mine", **{use: {"name": "shipped-1", "weights_sha256": sha256}})
+    own = model_cards.on_their_own(model_cards.all_models()[0])
+    assert [model.card.name for model in own] == ["mine", "shipped-1"]
+
+
+@pytest.mark.parametrize(
+    ("task", "sha256", "listed"),
+    [("denoise", SHA256, ["mine"]), ("denoise", "0" * 64, ["mine", "white"]), ("other", "0" * 64, ["mine"])],
+)
+def test_a_model_is_not_listed_that_serves_another_or_another_task(task: str, sha256: str, listed: list[str]):
+    made(paths.models() / "mine", white_noise={"name": "white", "weights_sha256": sha256})
+    made(paths.models() / "white", task=task)
+    own = model_cards.on_their_own(model_cards.all_models()[0])
+    assert [model.card.name for model in own if model.card.name != "shipped-1"] == listed
+
+
+def test_a_card_that_needs_itself_can_be_removed():
+    made(paths.models() / "mine", rims={"name": "mine", "weights_sha256": SHA256})
+    assert [error.code for error in model_cards.all_models()[1]] == ["model.not_one"]
+    model_cards.remove("mine")
+    assert not (paths.models() / "mine").exists()
+
+
+def test_of_two_that_need_each_other_either_is_removed():
+    for name, other in (("one", "two"), ("two", "one")):
+        made(paths.models() / name, white_noise={"name": other, "weights_sha256": SHA256})
+    model_cards.remove("one")
+    model_cards.remove("two")
+    assert not list(paths.models().iterdir())
+
+
+@pytest.mark.parametrize("way", ["installed before", "beside it", "shipped"])
+def test_rims_are_given_back_by_a_model_for_rims_alone(tmp_path: Path, way: str):
+    place = tmp_path / "result" / "model"
+    name = "shipped-1" if way == "shipped" else "other"
+    made(place / "mine", rims={"name": name, "weights_sha256": SHA256})
+    if way == "beside it":
+        made(place / "other")
+    elif way == "installed before":
+        model_cards.install(made(tmp_path / "other"))
+    with pytest.raises(ModelError) as refused:
+        model_cards.install(tmp_path / "result")
+    assert refused.value.code == "model.companion_task" and not (paths.models() / "mine").exists()
+    assert refused.value.sentence.startswith(f"mine is served by {name}, a model of the task denoise; one of the task")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../models", ".hidden", "../../resources/models/shipped-1"])
+def test_a_name_that_is_a_way_out_removes_nothing(tmp_path: Path, name: str):
+    made(paths.models() / "mine")
+    made(paths.models() / ".hidden")
+    with pytest.raises(ModelError):
+        model_cards.remove(name)
+    assert sorted(folder.name for folder in paths.models().iterdir()) == [".hidden", "mine"]
+    assert (tmp_path / "resources" / "models" / "shipped-1" / "card.json").is_file()

@@ -17,7 +17,9 @@ JobName = Annotated[str, typer.Argument(metavar="ID", help="A job id or a unique
 LOOK_EVERY_S = 0.2
 
 jobs_app = typer.Typer(help="List jobs, or stop, resume, retry and delete one.", invoke_without_command=True)
-models_app = typer.Typer(help="List models, or install, average, pair and remove some.", invoke_without_command=True)
+models_app = typer.Typer(
+    help="List models, or install, average, pair, give rims to and remove some.", invoke_without_command=True
+)
 
 
 def studies(
@@ -141,7 +143,7 @@ def _tell(folder: Path, as_json: bool, state: str = "") -> None:
 
 @models_app.callback()
 def models(context: typer.Context, as_json: Json = False) -> None:
-    """List models with their cards, or install, average, pair and remove some."""
+    """List models with their cards, or install, average, pair, give rims to and remove some."""
     if context.invoked_subcommand is not None:
         return
     from tumordiff_core import model_cards
@@ -162,10 +164,13 @@ def models(context: typer.Context, as_json: Json = False) -> None:
 
 @models_app.command("install")
 def install(
-    source: Annotated[str, typer.Argument(metavar="RESULT_OR_FOLDER", help="A training job, or a model folder.")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="RESULT_OR_FOLDER", help="A job of `train` or `models rims`, or a model folder."),
+    ],
     as_json: Json = False,
 ) -> None:
-    """Copy a trained model, or all that a recipe left, into the user's own models."""
+    """Copy a trained model, or all that a recipe or `models rims` left, into the user's own models."""
     from tumordiff_core import model_cards
 
     place = Path(source)
@@ -208,7 +213,7 @@ def pair(
 
 @models_app.command("remove")
 def remove(name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = False) -> None:
-    """Remove one of the user's own models."""
+    """Remove one of the user's own models, unless another needs it."""
     from tumordiff_core import model_cards
 
     model_cards.remove(name)

@@ -118,7 +118,7 @@ def denoise(
         typer.Option(metavar="G", min=0, max=1, help="Local means given back; default: most with phases."),
     ] = None,
     along_edges: Annotated[bool, typer.Option(help="With phases, smooth noise left at edges along them.")] = True,
-    rims: Annotated[bool, typer.Option(help="With phases, give back what is lost at the rims of lesions.")] = True,
+    rims: Annotated[bool, typer.Option(help="With phases, give back rims of lesions where the model can.")] = True,
     samples: Annotated[int, typer.Option(metavar="K", min=0, max=64, help="Posterior samples for the doubt map.")] = 0,
     uncertainty: Annotated[bool, typer.Option(help="Say how sure every pixel is.")] = True,
     alarms: Annotated[bool, typer.Option(help="Look for structure in what was taken away.")] = True,
@@ -251,24 +251,27 @@ def train(
 
 @show.models_app.command("rims")
 def train_rims(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The denoiser whose rims are given back.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The denoiser; default: the shipped one.")] = "",
     data: Annotated[str, typer.Argument(metavar="DATA", help="Manifest, pack or cohort; default: the demo's.")] = "",
     name: Annotated[str, typer.Option(metavar="N", help="Name of the denoiser with rims.")] = "my-model",
     steps: Annotated[int | None, typer.Option(min=1)] = None,
     batch: Annotated[int | None, typer.Option(min=1)] = None,
     crop: Annotated[int | None, typer.Option(min=32, help="Pixels.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0)] = None,
-    made_up: Annotated[int | None, typer.Option(min=0, help="Noise-free made-up volumes beside the data.")] = None,
+    simulated: Annotated[int | None, typer.Option(min=0, help="Simulated breasts beside the data.")] = None,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest unfinished one of NAME.")] = False,
     as_json: Json = False,
 ) -> None:
     """Teach a small network what a denoiser loses at the rims of lesions; Ctrl-C keeps the newest state."""
     if resume:
+        begun = str(jobfolder.read_job(unfinished("rims", name)).params.get("model", ""))
+        if model and model != begun:
+            raise UsageError("verb.usage", found=f"{name} was begun for {begun}, not {model}", expected=begun)
         _go_on("rims", name, as_json)
     values = {
         "model": model, "data": _whole(data), "name": name, "steps": steps, "batch": batch, "crop": crop, "seed": seed,
-        "learning_rate": learning_rate, "made_up": made_up,
+        "learning_rate": learning_rate, "simulated": simulated,
     }  # fmt: skip
     finish(do("rims", values, seed=seed, as_json=as_json))
 
@@ -344,7 +347,7 @@ def evaluate(
         typer.Option(metavar="G", min=0, max=1, help="Local means given back; default: as denoise does."),
     ] = None,
     along_edges: Annotated[bool, typer.Option(help="With phases, smooth noise left at edges along them.")] = True,
-    rims: Annotated[bool, typer.Option(help="With phases, give back what is lost at the rims of lesions.")] = True,
+    rims: Annotated[bool, typer.Option(help="With phases, give back rims of lesions where the model can.")] = True,
     seed: Annotated[int | None, typer.Option(min=0, help="For detectability, stress and peers: other draws.")] = None,
     into_cards: Annotated[bool, typer.Option("--into-cards", help="Write the figures into the models' cards.")] = False,
     as_json: Json = False,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tumordiff_core.engine import gaussian
 from tumordiff_core.engine.gaussian import filtered
 from tumordiff_core.engine.local_means import away_from_zeros
 
@@ -69,8 +70,7 @@ def _step(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     rows = filtered(filtered(values, -2, DERIVATIVE_PIXELS, 1), -1, DERIVATIVE_PIXELS)
     columns = filtered(filtered(values, -1, DERIVATIVE_PIXELS, 1), -2, DERIVATIVE_PIXELS)
     a, b, c = (
-        filtered(filtered(product, -2, TENSOR_PIXELS), -1, TENSOR_PIXELS)
-        for product in (rows * rows, rows * columns, columns * columns)
+        gaussian.smoothed(product, TENSOR_PIXELS) for product in (rows * rows, rows * columns, columns * columns)
     )
     difference = torch.hypot(a - c, 2 * b)
     strength = a + c

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tumordiff_core.engine import along_edges, context, ddpm, local_means, precision, precondition, samplers, schedules
+from tumordiff_core.engine.local_means import share_of
 from tumordiff_core.engine.rims import Rims
 from tumordiff_core.engine.white_noise import WhiteNoise
 from tumordiff_core.errors import ModelError, TumorDiffError
@@ -81,17 +82,17 @@ class LoadedModel:
 
 
 def for_phases(
-    model: LoadedModel, phases: int, *, given_back: float | None = None, edges: bool = True, rims: bool = True
+    model: LoadedModel, phases: int, *, local_means: float | None = None, edges: bool = True, rims: bool = True
 ) -> LoadedModel:  # fmt: skip
     """The model as it serves a series of so many phases.
 
     Where phases are compared, edges are smoothed along themselves, if ``edges`` says so, rims of lesions are given back
     by a model that can, if ``rims`` says so, and so is most of what local means lost; in one stack none of it, unless
-    ``given_back`` names a share.
+    ``local_means`` names a share.
     """
     compared = phases > 1
     return replace(
-        model, local_means=local_means.share_of(given_back, phases), along_edges=edges and compared,
+        model, local_means=share_of(local_means, phases), along_edges=edges and compared,
         rims_given_back=rims and compared and model.rims is not None,
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ change that takes this away on average over made-up lesions, by distance from th
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,17 +15,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tumordiff_core.engine import gaussian
+from tumordiff_core.engine.along_edges import LARGEST_SNR
 from tumordiff_core.engine.local_means import away_from_zeros
 
 FAMILY = "rims"
 FINE_PIXELS, COARSE_PIXELS = 1.0, 3.0
 """The network sees the mean less its Gaussian of the first, and what lies between both."""
 
-LARGEST_SNR = 1e6
-BRIGHTNESS = 0.8
-"""About half the logarithm of the signal-to-noise ratio of tissue, which becomes the network's zero."""
+BRIGHTNESS, BRIGHTEST_SNR = 0.8, 100.0
+"""About half the logarithm of the signal-to-noise ratio of tissue, which becomes the network's zero, and the largest
+ratio that the network is told: few crops that it learned from are brighter."""
 
 SEEN = 3
+FARTHEST_PIXELS = 16
 
 
 class RimArguments(BaseModel):
@@ -34,7 +36,7 @@ class RimArguments(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     width: int = Field(32, ge=1, le=256)
-    dilations: tuple[int, ...] = Field((1, 2, 3, 2, 1), max_length=16)
+    dilations: tuple[Annotated[int, Field(ge=1, le=FARTHEST_PIXELS)], ...] = Field((1, 2, 3, 2, 1), max_length=8)
 
 
 class RimNetwork(nn.Module):
@@ -57,12 +59,14 @@ class RimNetwork(nn.Module):
         told = (
             torch.asinh(mean - fine),
             torch.asinh(fine - coarse),
-            torch.log1p(mean.clamp_min(0)) / 2 - BRIGHTNESS,
+            torch.log1p(mean.clamp(0, BRIGHTEST_SNR)) / 2 - BRIGHTNESS,
         )
         x = torch.cat(told, dim=1).contiguous(memory_format=torch.channels_last)
-        x = functional.relu(self.first(x))
+        x = functional.relu(self.first(x), inplace=True)
         for layer in self.middle:
-            x = x + functional.relu(layer(x))
+            found = functional.relu(layer(x), inplace=True)
+            # A gradient needs what a sum in place would overwrite; without one it saves a third of the memory.
+            x = found + x if torch.is_grad_enabled() else found.add_(x)
         change: Tensor = self.last(x)
         return change
 

@@ -12,17 +12,19 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from tumordiff_core import files, model_cards
-from tumordiff_core.engine import known_facts
+from tumordiff_core.engine import families, known_facts
 from tumordiff_core.engine.denoise import LoadedModel, NoiseLevel
 from tumordiff_core.engine.networks import PaperPair
 from tumordiff_core.engine.rims import FAMILY as RIMS
 from tumordiff_core.engine.rims import RimArguments, RimNetwork, Rims
 from tumordiff_core.engine.white_noise import WhiteNoise
-from tumordiff_core.errors import ModelError, PluginError
+from tumordiff_core.errors import InputError, ModelError, PluginError
 from tumordiff_core.plugins import manager
 
-ALIKE = ("architecture", "facts", "sigma_data", "input_channels", "noise_model", "joint_phases")
+ALIKE = ("task", "architecture", "facts", "sigma_data", "input_channels", "noise_model", "joint_phases")
 """Fields of the card that models must share to be averaged, or to have weights between theirs."""
+OURS = {RIMS, *(network.name for network in families.register_networks())}
+"""Families with no use for a weight that is not finite; a stranger's may have one, such as a mask."""
 
 
 def build(family: str, arguments: dict[str, Any], *, name: str = "the model") -> nn.Module:
@@ -41,9 +43,10 @@ def build(family: str, arguments: dict[str, Any], *, name: str = "the model") ->
 def load(model: model_cards.Model, *, device: str | None = None) -> LoadedModel:
     """The network of a checked model folder, ready for inference, with those that serve it: white noise and rims.
 
-    Raises ModelError("model.unknown_family"), ("model.wrong_weights"), ("model.no_companion") or
-    ("model.other_network").
+    Raises ModelError("model.other_task"), ("model.unknown_family"), ("model.wrong_weights"), ("model.not_finite"),
+    ("model.other_network"), or what ``model_cards.companions`` raises.
     """
+    refuse_other_task(model)
     card = model.card
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     beside = model_cards.companions(model)
@@ -76,14 +79,21 @@ def _network(model: model_cards.Model, place: torch.device, make: Callable[..., 
     card = model.card
     try:
         network = make(card.architecture.family, card.architecture.arguments, name=card.name)
-        tensors = {key: value.float() for key, value in load_file(model.weights).items()}
-        network.load_state_dict(tensors, strict=True)
+        network.load_state_dict(_tensors(model), strict=True)
     except (RuntimeError, ValueError, SafetensorError, PluginError) as error:
         raise ModelError("model.wrong_weights", model.folder, name=card.name) from error
     network.eval()
     fuse(network)
     network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
+
+
+def _tensors(model: model_cards.Model) -> dict[str, torch.Tensor]:
+    """The weights as they are computed with; raises ModelError("model.not_finite")."""
+    tensors = {key: value.float() for key, value in load_file(model.weights).items()}
+    if model.card.architecture.family in OURS and not all(value.isfinite().all() for value in tensors.values()):
+        raise ModelError("model.not_finite", model.folder, name=model.card.name)
+    return tensors
 
 
 def told(card: model_cards.Card, loaded: LoadedModel, noise: Sequence[NoiseLevel]) -> dict[str, Any]:
@@ -123,6 +133,13 @@ def save(folder: Path, network: nn.Module, card: dict[str, Any], *, half: bool =
     files.write_json(folder / "card.json", checked.model_dump(mode="json"))
 
 
+def refuse_other_task(model: model_cards.Model) -> None:
+    """Raise ModelError("model.other_task") where a model is no denoiser."""
+    task, expected = model.card.task, model_cards.DENOISE
+    if task != expected:
+        raise ModelError("model.other_task", model.folder, name=model.card.name, found=task, expected=expected)
+
+
 def refuse_unlike(models: Sequence[model_cards.Model]) -> None:
     """Raise ModelError("model.other_network") where models are not of one network."""
     first = models[0].card
@@ -134,15 +151,20 @@ def refuse_unlike(models: Sequence[model_cards.Model]) -> None:
 def pair(general: model_cards.Model, white: model_cards.Model, folder: Path) -> None:
     """A model with the weights of ``general``, and those of ``white`` where noise is white; not evaluated yet.
 
-    Raises ModelError("model.other_network") where they are not one network, ModelError("model.no_companion") where
-    ``white`` is not installed and so could not be found again, InputError("files.exists").
+    It gives no rims back: a network for rims knows the answers of one denoiser alone.
+
+    Raises ModelError("model.other_task"), ("model.other_network") where they are not one network, what
+    ``model_cards.needed_by`` raises where ``white`` could not be found again, InputError("files.exists").
     """
+    refuse_other_task(general)
     refuse_unlike([general, white])
+    if folder.name == white.card.name:
+        raise InputError("files.exists", white.folder, name=folder.name)
     needed = model_cards.Companion(name=white.card.name, weights_sha256=white.card.weights_sha256)
-    model_cards.needed_by(folder.name, needed)
+    model_cards.needed_by(folder.name, "white_noise", needed)
     card = {
         **general.card.model_dump(mode="json"), "name": folder.name, "figures": [],
-        "white_noise": needed.model_dump(),
+        "white_noise": needed.model_dump(), "rims": None,
         "training_data": _joined_patients([general.card.training_data, white.card.training_data]),
         "made_with": {
             "command": "tumordiff models pair",
@@ -154,19 +176,40 @@ def pair(general: model_cards.Model, white: model_cards.Model, folder: Path) -> 
         files.write_json(partial / "card.json", card)
 
 
+def with_rims(denoiser: model_cards.Model, rims: model_cards.Model, folder: Path) -> None:
+    """``denoiser`` as the model ``folder`` that needs ``rims``, which lies beside it; not evaluated yet.
+
+    Raises InputError("files.exists").
+    """
+    card = {
+        **denoiser.card.model_dump(mode="json"), "name": folder.name, "figures": [],
+        "rims": {"name": rims.card.name, "weights_sha256": rims.card.weights_sha256},
+        "training_data": _joined_patients([denoiser.card.training_data, rims.card.training_data]),
+        "made_with": {
+            "command": "tumordiff models rims",
+            "of": [{"name": model.card.name, **model.card.made_with} for model in (denoiser, rims)],
+        },
+    }  # fmt: skip
+    with files.whole_folder(folder) as partial:
+        shutil.copyfile(denoiser.weights, partial / denoiser.weights.name)
+        files.write_json(partial / "card.json", card)
+
+
 def average(models: Sequence[model_cards.Model], folder: Path) -> None:
     """The mean of several models' weights as the model ``folder``, which nobody has evaluated yet.
 
     Networks that went on from one another often lie in one valley, where their mean errs less (Wortsman 2022,
     arXiv 2203.05482). The first model's card is taken over; who was trained on by any is trained on.
 
-    Raises ModelError("model.other_network") where they are not one network, InputError("files.exists").
+    Raises ModelError("model.other_task"), ("model.other_network") where they are not one network, ("model.not_finite"),
+    InputError("files.exists").
     """
+    refuse_other_task(models[0])
     refuse_unlike(models)
     first = models[0].card
-    states = [load_file(model.weights) for model in models]
+    states = [_tensors(model) for model in models]
     network = build(first.architecture.family, first.architecture.arguments, name=first.name)
-    network.load_state_dict({key: torch.stack([s[key].float() for s in states]).mean(dim=0) for key in states[0]})
+    network.load_state_dict({key: torch.stack([s[key] for s in states]).mean(dim=0) for key in states[0]})
     lows, highs = zip(*(model.card.sigma_range for model in models), strict=True)
     card = {
         **first.model_dump(mode="json"), "name": folder.name, "figures": [], "sigma_range": (max(lows), min(highs)),

@@ -69,8 +69,9 @@ class DenoiseParams(BaseModel):
         True, title="Along edges", description="With several phases, noise left at edges is smoothed along them."
     )
     rims: bool = Field(
-        True, title="Rims", description="With several phases, what is lost at the rims of lesions is given back."
-    )
+        True, title="Rims",
+        description="With several phases, what is lost at the rims of lesions is given back where the model can.",
+    )  # fmt: skip
     samples: int = Field(0, ge=0, le=64, title="Posterior samples", description="Draws instead of one probe per slice.")
     sample_steps: int = Field(20, ge=2, le=1000, title="Steps per sample")
     seed: int = Field(0, ge=0, title="Seed")
@@ -109,7 +110,7 @@ def run(params: DenoiseParams, job: "Job") -> None:
     levels = [_used(level, params.sigma) for level in measured]
     mirrored = replace(weights.load(model), mirrors=params.mirrors)
     loaded = denoise.for_phases(
-        mirrored, volume.phases, given_back=params.local_means, edges=params.along_edges, rims=params.rims
+        mirrored, volume.phases, local_means=params.local_means, edges=params.along_edges, rims=params.rims
     )
     warn_out_of_range(loaded, levels, scaling, job.progress)
     job.progress.stage("denoise", volume.phases * volume.geometry.shape[0])

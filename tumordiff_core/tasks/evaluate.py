@@ -59,7 +59,7 @@ class EvaluateParams(BaseModel):
         True, title="Along edges", description="Where phases are compared, noise left at edges is smoothed along them."
     )
     rims: bool = Field(
-        True, title="Rims", description="Where phases are compared, what is lost at rims of lesions is given back."
+        True, title="Rims", description="Where phases are compared, rims of lesions are given back by a model that can."
     )
     seed: int = Field(4000, ge=0, title="Seed", description="Of the lesions that are looked for, and their noise.")
     against: str = Field("bm3d+vst", title="Compared with")
@@ -206,7 +206,7 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
     loaded = {name: weights.load(model_cards.find(name)) for name in names}
     models, visits = (
         {
-            name: for_phases(model, phases, given_back=params.local_means, edges=params.along_edges, rims=params.rims)
+            name: for_phases(model, phases, local_means=params.local_means, edges=params.along_edges, rims=params.rims)
             for name, model in loaded.items()
         }
         for phases in (1, 2)
@@ -214,9 +214,11 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
     sections = []
     if "calibration" in asked:
         clean = references.phantoms(visits=2)
+        # What is done where phases are compared is judged on the same single stacks: their truth is known.
+        of_phases = {f"{name}, as with phases": visits[name] for name in names if visits[name] != models[name]}
         checked = {
             name: calibration.calibrate(model, clean, params.levels, progress=job.progress).to_record()
-            for name, model in models.items()
+            for name, model in {**models, **of_phases}.items()
         }
         found["calibration"] = checked
         rows = [{"model": name, **row} for name, record in checked.items() for row in record["rows"]]
@@ -302,7 +304,7 @@ def _repeat(params: EvaluateParams, job: "Job") -> None:
     for name in _names(params):
         loaded = weights.load(model_cards.find(name))
         model = for_phases(
-            loaded, volume.phases, given_back=params.local_means, edges=params.along_edges, rims=params.rims
+            loaded, volume.phases, local_means=params.local_means, edges=params.along_edges, rims=params.rims
         )
         methods[name] = repeat_phase.of_model(model)
     rows = [row._asdict() for row in repeat_phase.evaluate(series, methods, progress=job.progress)]
@@ -376,7 +378,7 @@ def _models(params: EvaluateParams) -> "dict[str, Method]":
     names = _names(params)
     methods: dict[str, Method] = {}
     for name in names:
-        model = for_phases(weights.load(model_cards.find(name)), 1, given_back=params.local_means)
+        model = for_phases(weights.load(model_cards.find(name)), 1, local_means=params.local_means)
         for mirrors in (1, *params.mirrors):
             mean = replace(model, mirrors=mirrors)
             ending = f" over {mirrors} mirror images" if mirrors > 1 else ""

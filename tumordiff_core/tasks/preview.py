@@ -77,7 +77,7 @@ def _prepare(request: dict[str, Any]) -> "tuple[Float, Scaling, NoiseLevel, Load
     noise = denoise.NoiseLevel(sigma / scaling.range, level.lag1, level.channels)
     model = denoise.for_phases(
         replace(_models[name], mirrors=int(request.get("mirrors", 1))), int(request.get("phases", 1)),
-        given_back=request.get("local_means"), edges=bool(request.get("along_edges", True)),
+        local_means=request.get("local_means"), edges=bool(request.get("along_edges", True)),
         rims=bool(request.get("rims", True)),
     )  # fmt: skip
     return scaling.apply(values), scaling, noise, model

@@ -24,7 +24,7 @@ class RimsParams(BaseModel):
     batch: int = Field(16, ge=1, le=1024, title="Batch")
     crop: int = Field(64, ge=32, le=512, multiple_of=16, title="Crop (pixels)")
     learning_rate: float = Field(0.002, gt=0, le=1, title="Learning rate")
-    made_up: int = Field(16, ge=0, le=1000, title="Made-up volumes", description="Noise-free shapes beside the data.")
+    simulated: int = Field(12, ge=0, le=1000, title="Simulated breasts", description="Without noise, beside the data.")
     seed: int = Field(0, ge=0, title="Seed")
 
 
@@ -38,51 +38,60 @@ def register_tasks() -> list[Task]:
 def run(params: RimsParams, job: "Job") -> None:
     """Teach the network, and leave it and the denoiser that uses it as two model folders in the result.
 
-    Raises InputError("training.no_data"), ModelError("model.no_rims"), Stopped(resumable=True).
+    Raises InputError("training.no_data") or ("training.other_start"), ModelError("model.no_rims"), Stopped.
     """
-    import shutil
-
-    from tumordiff_core import files, model_cards, result_folder
+    from tumordiff_core import model_cards, result_folder
     from tumordiff_core.engine import weights
     from tumordiff_core.errors import ModelError
     from tumordiff_core.training import datasets, rims
 
     model = model_cards.find(params.model or model_cards.DEFAULT)
-    if model.card.architecture.family != "edm-unet" or model.card.facts:
+    if model.card.architecture.family != "edm-unet" or model.card.facts or model.card.joint_phases:
         raise ModelError("model.no_rims", name=model.card.name)
     data = datasets.place_of(params.data)
     job.progress.stage("read slices")
     stacks = datasets.read_data(data)
-    plan = rims.Plan(params.steps, params.batch, params.crop, params.learning_rate, params.made_up, params.seed)
+    plan = rims.Plan(params.steps, params.batch, params.crop, params.learning_rate, params.simulated, params.seed)
     # Crops, lesions and the small network live on the processor; the denoiser has to be there too.
     denoiser = weights.load(model, device="cpu")
-    network = rims.fit(denoiser, stacks, plan, job.checkpoints, progress=job.progress)
+    fingerprint = datasets.fingerprint(data)
+    learned_from = " ".join([model.card.weights_sha256, *_hashes(model.card), fingerprint])
+    network = rims.fit(denoiser, stacks, plan, job.checkpoints, learned_from=learned_from, progress=job.progress)
     patients = {part: sorted({s.patient for s in stacks if s.part == part}) for part in ("train", "val", "test")}
-    told = {"name": data.name, "sha256": datasets.fingerprint(data), "patients": patients}
+    told = {"name": data.name, "sha256": fingerprint, "patients": patients, "simulated": params.simulated}
+    if fingerprint == model.card.training_data.get("sha256") and "source" in model.card.training_data:
+        told["source"] = model.card.training_data["source"]
     name, place = params.name + ENDING, job.result / "model"
-    card = _card(name, params, model.card, plan.arguments.model_dump(mode="json"), told)
+    made_with = {
+        "command": "tumordiff models rims",
+        "params": {**params.model_dump(exclude={"data"}), "model": model.card.name},
+    }  # fmt: skip
+    card = _card(name, model.card, plan.arguments.model_dump(mode="json"), rims.levels_of(denoiser), told, made_with)
     weights.save(place / name, network, card)
-    made = model_cards.read(place / name)
-    needed = model_cards.Companion(name=name, weights_sha256=made.card.weights_sha256)
-    (place / params.name).mkdir()
-    shutil.copyfile(model.weights, place / params.name / model.weights.name)
-    joined = model.card.model_copy(update={"name": params.name, "rims": needed})
-    files.write_json(place / params.name / "card.json", joined.model_dump(mode="json"))
+    weights.with_rims(model, model_cards.read(place / name), place / params.name)
     job.answer.update(models=[params.name, name])
     record = result_folder.Record(
-        kind="model", provenance="derived", title=f"Models {params.name}, {name}",
-        params=params.model_dump(exclude={"data"}), seed=params.seed, model={"name": params.name},
+        kind="model", provenance="derived", title=f"Models {params.name}, {name}", params=made_with["params"],
+        seed=params.seed, model={"name": params.name},
     )  # fmt: skip
     result_folder.finish(job.result, record)
 
 
+def _hashes(card: "Card") -> list[str]:
+    """Weights that a denoiser needs beside its own."""
+    return sorted(needed.weights_sha256 for use, needed in card.needed().items() if use != "rims")
+
+
 def _card(
-    name: str, params: RimsParams, denoiser: "Card", arguments: dict[str, Any], data: dict[str, Any]
+    name: str, denoiser: "Card", arguments: dict[str, Any], levels: tuple[float, float], data: dict[str, Any],
+    made_with: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     import torch
 
     import tumordiff_core
     from tumordiff_core.engine.rims import FAMILY
+    from tumordiff_core.training.rim_lesions import CRISP, JUDGED_RADIUS
+    from tumordiff_core.training.rims import HEIGHTS
 
     return {
         "name": name,
@@ -92,17 +101,18 @@ def _card(
         "architecture": {"family": FAMILY, "arguments": arguments},
         "input_channels": 1,
         "noise_model": "magnitude of 1 to 8 channels",
-        "sigma_range": denoiser.sigma_range,
+        "sigma_range": levels,
         "sigma_data": denoiser.sigma_data,
         "training_data": data,
         "licence": denoiser.licence,
         "failure_cases": [
             f"Serves {denoiser.name} alone: of another denoiser's answers it knows nothing.",
-            "Rims of other shapes than a lobed ellipsoid, or softer than 0.6 pixels, are not promised to be right.",
+            f"Promised on average, of lobed ellipsoids with edges of {CRISP[0]} to {CRISP[1]} pixels, radii of "
+            f"{JUDGED_RADIUS:g} pixels and more and heights of {HEIGHTS[0]:g} to {HEIGHTS[-1]:g} sigma; not of one "
+            "lesion, nor of other shapes.",
+            "Learned for edges smoothed along them and most of the local means given back: with other choices rims "
+            "come out a little wider or narrower.",
         ],
         "intended_use": "Research on noise reduction in breast DCE-MRI; not for diagnosis.",
-        "made_with": {
-            "command": "tumordiff models rims", "params": params.model_dump(exclude={"data"}),
-            "program": f"TumorDiff {tumordiff_core.__version__}", "torch": torch.__version__,
-        },
+        "made_with": {**made_with, "program": f"TumorDiff {tumordiff_core.__version__}", "torch": torch.__version__},
     }  # fmt: skip

@@ -40,7 +40,7 @@ class StressParams(BaseModel):
     rims: bool = Field(
         True,
         title="Rims",
-        description="As in denoising: with several phases, what is lost at the rims of lesions is given back.",
+        description="As in denoising: with several phases, rims of lesions are given back where the model can.",
     )
     seconds: float = Field(90, gt=0, le=3600, title="Seconds", description="For inserting and denoising.")
     turns: int = Field(40, ge=1, le=1000, title="Most turns", description="A lesion at every place, each turn.")
@@ -70,7 +70,7 @@ def run(params: StressParams, job: "Job") -> None:
     card = model_cards.find(params.model or model_cards.DEFAULT)
     opened = _opened(volume, params, job)
     model = denoise.for_phases(
-        weights.load(card), volume.phases, given_back=params.local_means, edges=params.along_edges, rims=params.rims
+        weights.load(card), volume.phases, local_means=params.local_means, edges=params.along_edges, rims=params.rims
     )
     cells, points = stress.run(
         model, opened, seconds=params.seconds, most_turns=params.turns, seed=params.seed, progress=job.progress

@@ -61,6 +61,13 @@ class Crops:
     facts: npt.NDArray[np.float32]
 
 
+def together(parts: Sequence[Crops]) -> Crops:
+    """Some batches of crops as one."""
+    beside = (f.name for f in fields(Crops) if f.name != "images")
+    found = {name: np.concatenate([getattr(part, name) for part in parts]) for name in beside}
+    return Crops(torch.cat([part.images for part in parts]), **found)
+
+
 @dataclass(frozen=True)
 class _Shelf:
     """Slices of one kind, end to end.

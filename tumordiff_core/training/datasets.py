@@ -19,6 +19,7 @@ import numpy.typing as npt
 from tumordiff_core import files, paths
 from tumordiff_core.engine import context
 from tumordiff_core.errors import InputError, MissingError
+from tumordiff_core.simulation import cohort
 from tumordiff_core.training import made_up
 from tumordiff_core.training.mix import Mix
 from tumordiff_core.training.split import Part, split
@@ -31,6 +32,12 @@ LAG1_KEY = "lag1"
 
 MANIFEST, MANIFEST_FORMAT = "manifest.json", 1
 LARGEST_PACK_BYTES = 4_000_000_000
+
+SIMULATED_SHAPES = ((40, 192, 192), (60, 256, 256))
+SIMULATED_SEED, SEEDS_APART = 100_000, 1_000
+"""No seed of a study or of the demo is one that trainings simulate with."""
+
+BRIGHT_PERCENTILE = 99.9
 
 
 @dataclass(frozen=True)
@@ -187,6 +194,20 @@ def made_up_stacks(count: int, seed: int, *, side: int = 192, slices: int = 7) -
         Stack(f"made-up-{k}", "train", True, images, np.arange(slices), np.full(slices, 1e-3), everywhere)
         for k, images in enumerate(volumes)
     ]
+
+
+def simulated_stacks(count: int, seed: int) -> list[Stack]:
+    """Both phases without noise of ``count`` simulated breasts, two stacks each (a few seconds a breast)."""
+    stacks: list[Stack] = []
+    for k in range(count):
+        shape = SIMULATED_SHAPES[k // len(cohort.PATIENTS) % len(SIMULATED_SHAPES)]
+        plan = cohort.Plan(shape=shape, visits=1, seed=SIMULATED_SEED + SEEDS_APART * seed + k)
+        clean = cohort.simulate(plan, cohort.PATIENTS[k % len(cohort.PATIENTS)])[0].clean[:2]
+        scaled = clean / np.float32(np.percentile(clean, BRIGHT_PERCENTILE))
+        place, everywhere = np.arange(len(clean[0])), np.ones(len(clean[0]), dtype=bool)
+        noise = np.full(len(place), 1e-3)
+        stacks.extend(Stack(f"simulated-{k}", "train", True, phase, place, noise, everywhere) for phase in scaled)
+    return stacks
 
 
 def place_of(named: str) -> Path:

@@ -149,9 +149,9 @@ def eps_batch(images: Tensor, levels: Levels, chance: Chance) -> Batch:
     }
 
 
-def denoiser_of(batch: Batch) -> Denoise:
+def denoiser_of(batch: Batch, sigma_data: float = SIGMA_DATA) -> Denoise:
     """How our network denoises the images of a batch, given what it is told of them."""
-    c = precondition.coefficients(batch["sigma"][:, None, None, None], SIGMA_DATA)
+    c = precondition.coefficients(batch["sigma"][:, None, None, None], sigma_data)
     condition = condition_of(batch["sigma"], batch["colour"], batch["channels"], batch["present"], batch.get("facts"))
 
     def denoise(network: Network, noisy: Tensor) -> Tensor:

@@ -38,8 +38,9 @@ class Drawn:
     Parameters
     ----------
     images : float32 [crop, IMAGES, row, column]
-    distance : float32 [crop, row, column], pixels from the rim of the nearest lesion of the centre slice, negative
-        inside; ``NOWHERE`` where the nearest is not judged or there is none
+    distance : float32 [crop, row, column], pixels from the rim of the nearest lesion of the centre slice along the line
+        to its centre, measured in the ellipsoid's own stretch; negative inside; ``NOWHERE`` where the nearest is not
+        judged or there is none
     height : float32 [crop, row, column], what that lesion adds inside, in the units of the images
     """
 

@@ -18,7 +18,7 @@ from tumordiff_core.jobs import start, worker
 from tumordiff_core.result_folder import open_result
 from tumordiff_core.training import rims
 
-SHORT = ("--steps", "3", "--batch", "2", "--crop", "32", "--made-up", "1")
+SHORT = ("--steps", "3", "--batch", "2", "--crop", "32", "--simulated", "1")
 
 
 @pytest.fixture
@@ -43,7 +43,27 @@ def test_both_models_are_left_installed_together_and_only_the_denoiser_is_offere
     assert loaded.rims is not None and loaded.rims.name == "kept-rims"
     assert model_cards.find("kept-rims").card.training_data["patients"]["train"] == ["A"]
     refused = tumordiff("models", "remove", "kept-rims", "--json")
-    assert refused.record["sentence"].startswith("kept-rims serves kept;")
+    assert (refused.code, refused.record["code"]) == (1, "model.needed")
+
+
+def test_both_cards_say_what_was_learned_from_and_nothing_of_where_it_lay(home, tmp_path: Path, tumordiff):
+    place = tiny_model.make(tmp_path / "elsewhere")
+    card = json.loads((place / "card.json").read_text())
+    card["training_data"] = {"name": "other", "patients": {"train": ["T"], "val": [], "test": ["A", "U"]}}
+    card["figures"] = [{"name": "PSNR", "value": 1.0}]
+    (place / "card.json").write_text(json.dumps(card))
+    said = tumordiff("models", "rims", place, pack(tmp_path / "pack.npz", side=96), "--name", "kept", *SHORT)
+    assert said.code == 0, said.err
+    result = jobs.list_jobs()[-1] / "result"
+    both = [json.loads((result / "model" / name / "card.json").read_text()) for name in ("kept", "kept-rims")]
+    denoiser, for_rims = both
+    assert denoiser["training_data"]["patients"] == {"train": ["A", "T"], "val": ["B"], "test": ["C", "U"]}
+    assert denoiser["figures"] == [], "nobody has evaluated it with its rims"
+    assert denoiser["made_with"]["command"] == for_rims["made_with"]["command"] == "tumordiff models rims"
+    assert for_rims["training_data"]["simulated"] == 1
+    assert for_rims["sigma_range"] == [0.007, 0.2]
+    for told in (*map(json.dumps, both), open_result(result).record.model_dump_json()):
+        assert str(tmp_path) not in told
 
 
 def test_a_result_of_phases_and_its_header_say_which_weights_gave_rims_back(taught, tumordiff, tmp_path: Path):
@@ -90,7 +110,7 @@ def test_a_denoiser_for_rims_is_no_denoiser_and_the_papers_has_none_to_learn(tau
 def test_it_goes_on_where_it_was_stopped(home: Path, tmp_path: Path, tumordiff, monkeypatch: pytest.MonkeyPatch):
     tiny_model.make(paths.models())
     params = {"model": "tiny", "data": str(pack(tmp_path / "pack.npz", side=96)), "name": "kept", "steps": 3}
-    job = jobs.new_job("rims", {**params, "batch": 2, "crop": 32, "made_up": 1})
+    job = jobs.new_job("rims", {**params, "batch": 3, "crop": 32, "simulated": 1})
     learned = []
 
     def learn(state, *rest):
@@ -104,7 +124,9 @@ def test_it_goes_on_where_it_was_stopped(home: Path, tmp_path: Path, tumordiff, 
     monkeypatch.setattr(worker, "STOP_LOOK_EVERY_S", 0.0)
     assert worker.main(job) != 0
     assert jobs.state(job) == "stopped"
-    said = tumordiff("models", "rims", "tiny", "--name", "kept", "--resume")
+    other = tumordiff("models", "rims", "pair-6", "--name", "kept", "--resume", "--json")
+    assert other.code == 2 and "begun for tiny, not pair-6" in other.record["sentence"]
+    said = tumordiff("models", "rims", "--name", "kept", "--resume")
     assert said.code == 0, said.err
     assert learned == [0, 1, 2]
     assert len(model_cards.left_in(job / "result")) == 2

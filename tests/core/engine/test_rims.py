@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from tests.core.engine.test_local_means import image
 from tests.core.engine.test_uncertainty import loaded
@@ -86,10 +87,48 @@ def test_a_posterior_mean_gives_them_back_between_edges_and_local_means():
     model = with_rims(along_edges=True)
     with torch.inference_mode():
         before = denoise.posterior_mean(model, noisy, present, noise)
-        after = denoise.posterior_mean(replace(model, rims_given_back=True), noisy, present, noise)
-        asked = model.rims.given_back(before, noise.sigma, local_means.seen_of(noisy[:, :1]))
+        whole = replace(model, rims_given_back=True, local_means=0.7)
+        after = denoise.posterior_mean(whole, noisy, present, noise)
+        rims_back = model.rims.given_back(before, noise.sigma, local_means.seen_of(noisy[:, :1]))
+        asked = local_means.given_back(noisy[:, :1], rims_back, noise.sigma, noise.channels, 0.7)
+        turned = local_means.given_back(noisy[:, :1], before, noise.sigma, noise.channels, 0.7)
+        turned = model.rims.given_back(turned, noise.sigma, local_means.seen_of(noisy[:, :1]))
     torch.testing.assert_close(after, asked)
-    assert not torch.equal(before, after)
+    assert float((asked - turned).abs().max()) > 1e-3, "the order matters"
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (3, 200)])
+def test_the_smallest_images_and_the_faintest_noise_are_served(shape):
+    mean = np.full(shape, 7.0)
+    for sigma in (1e-30, 1e-3, 1.0):
+        found = changed(stirred(), mean, sigma=sigma)
+        assert found.shape == shape and np.isfinite(found).all()
+
+
+def test_bfloat16_around_them_changes_nothing():
+    network, mean = stirred(), slice_of()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = changed(network, mean)
+    np.testing.assert_array_equal(found, changed(network, mean))
+
+
+def test_the_answer_is_the_same_with_gradients_and_without():
+    mean, network = image(slice_of()), stirred()
+    with_gradient = rims.given_back(network, mean.clone().requires_grad_(), SIGMA, torch.ones_like(mean))
+    np.testing.assert_allclose(changed(network, slice_of()), with_gradient.detach()[0, 0].numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("snr", [3.0, 10.0, 100.0, 1000.0])
+def test_the_shipped_network_leaves_flat_areas_alone_and_the_image_s_border_too(snr):
+    network = weights.load(model_cards.find(model_cards.DEFAULT)).rims.network
+    flat = np.full((32, 32), snr)
+    assert np.abs(changed(network, flat, sigma=1.0) - flat).max() < 0.03
+
+
+@pytest.mark.parametrize("spoilt", [{"dilations": [0]}, {"dilations": [-1]}, {"dilations": [300]}, {"width": 5000}])
+def test_arguments_that_no_tile_could_serve_are_refused(spoilt):
+    with pytest.raises(ValidationError):
+        rims.RimArguments.model_validate(spoilt)
 
 
 def test_gradients_reach_the_mean_through_them():

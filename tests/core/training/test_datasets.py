@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from tumordiff_core.errors import InputError, MissingError
+from tumordiff_core.evaluation import detectability
+from tumordiff_core.simulation import cohort
 from tumordiff_core.training import datasets, split
 from tumordiff_core.training.mix import Mix
 
@@ -125,3 +127,16 @@ def test_data_that_were_named_and_are_not_there_are_missing_and_no_pack_without_
         datasets.place_of("")
     assert demo.value.code == "training.no_data"
     assert datasets.place_of(str(tmp_path)) == tmp_path
+
+
+def test_simulated_breasts_are_phases_without_noise_of_seeds_that_nobody_else_has():
+    before, early = datasets.simulated_stacks(1, 0)
+    assert before.part == early.part == "train" and before.patient == early.patient
+    assert before.images.shape == early.images.shape == datasets.SIMULATED_SHAPES[0]
+    assert np.percentile([before.images, early.images], 99.9) == pytest.approx(1, abs=1e-3)
+    assert early.images.mean() > before.images.mean(), "contrast arrived"
+    again, other = datasets.simulated_stacks(1, 0)[0], datasets.simulated_stacks(1, 1)[0]
+    np.testing.assert_array_equal(again.images, before.images)
+    assert np.abs(other.images - before.images).mean() > 0.01
+    judged_on = {cohort.Plan().seed, detectability.SEED}
+    assert min(datasets.SIMULATED_SEED - seed for seed in judged_on) > datasets.SEEDS_APART

@@ -1,5 +1,7 @@
 """Lesions with known rims, constraints that rise until rims are right, and a network that learns from both."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -24,9 +26,8 @@ def flat():
 
 def test_a_lesion_rises_where_its_rim_is():
     drawn = rim_lesions.added(flat(), seeded(1))
-    relative = (drawn.images[:, 0] / drawn.images[:, 0].amin(dim=(1, 2), keepdim=True) - 1) * 0.4
     known = (drawn.distance < 20) & (drawn.height > 0)
-    share = relative[known] / drawn.height[known] * drawn.images[:, 0].amin(dim=(1, 2)).div(0.4).mean()
+    share = ((drawn.images[:, 0] - 0.4) / drawn.height)[known]
     distance = drawn.distance[known]
     assert share[distance < -1.5].mean() > 0.9
     assert share[distance > 1.5].mean() < 0.1
@@ -49,43 +50,61 @@ def test_crops_stay_within_their_brightness_and_heights_follow():
     drawn = rim_lesions.added(flat() * 3, seeded(3))
     assert drawn.images[:, 0].amax() <= rim_lesions.BRIGHTEST + 1e-5
     judged = drawn.distance < -2
-    assert (drawn.height[judged] < drawn.images[:, 0][judged]).all()
+    assert judged.any()
+    # A lesion adds at most GAINS[1] times what it lies on, whatever the crop was scaled by.
+    most = rim_lesions.GAINS[1] / (1 + rim_lesions.GAINS[1])
+    assert (drawn.height[judged] < 1.1 * most * drawn.images[:, 0][judged]).all()
 
 
-def test_soft_and_tiny_lesions_are_not_judged(monkeypatch):
-    monkeypatch.setattr(rim_lesions, "SOFT_SHARE", 1.0)
-    assert (rim_lesions.added(flat(), seeded(4)).distance == rim_lesions.NOWHERE).all()
+@pytest.mark.parametrize(("name", "value"), [("SOFT_SHARE", 1.0), ("RADII", (1.2, 1.9))])
+def test_soft_and_tiny_lesions_are_drawn_and_not_judged(monkeypatch, name, value):
+    monkeypatch.setattr(rim_lesions, name, value)
+    drawn = rim_lesions.added(flat(), seeded(4))
+    assert drawn.images[:, 0].amax() > 0.45
+    assert (drawn.distance == rim_lesions.NOWHERE).all()
 
 
-def ring(error):
-    """One crop whose pixels all lie just inside the rim of a lesion of four sigma, with one error."""
-    distance, height = torch.full((1, 8, 8), -0.3), torch.full((1, 8, 8), 4.0)
-    return error.expand(1, 8, 8), distance, height
+def lesson(distance=-0.3, height=4.0, kind=(0,)):
+    """Crops whose pixels all lie as far from the rim of a lesion as is said, by default just inside one of 4 sigma."""
+    count = len(kind)
+    nothing = torch.zeros(count, 1, 8, 8)
+    places = torch.full((count, 8, 8), distance), torch.full((count, 8, 8), height), torch.tensor(kind)
+    return rims.Lesson(nothing, nothing, nothing, [1] * count, *places)
 
 
-def test_a_constraint_rises_until_the_mean_error_is_gone():
-    wanted, change = torch.tensor(0.25), torch.zeros((), requires_grad=True)
-    learner, constraints = torch.optim.SGD([change], lr=0.05), rims.Constraints.none()
-    first = None
-    for _ in range(4000):
-        error = change - wanted
-        # The squared change stands for what it costs elsewhere: without the constraint it stays away from the truth.
-        loss = 3 * change.square() + constraints.penalty(*ring(error), rims.RISE)
+def settled(errors_of, one, steps=4000):
+    """What a constrained change comes to; ``errors_of`` are the crops' errors, and it costs its square."""
+    change, constraints, first = torch.zeros(len(one.kind), requires_grad=True), rims.Constraints.none(), None
+    learner = torch.optim.SGD([change], lr=0.05)
+    for _ in range(steps):
+        error = errors_of(change)[:, None, None].expand(-1, 8, 8)
+        loss = 3 * change.square().mean() + constraints.penalty(error, one, rims.RISE)
         learner.zero_grad()
         loss.backward()
         learner.step()
-        first = float(change.detach()) if first is None else first
-    assert first < 0.1
-    assert float(change.detach()) == pytest.approx(0.25, abs=0.01)
-    assert int((constraints.risen != 0).sum()) == 1, "no other distance or height was met"
+        first = change.detach().clone() if first is None else first
+    return first, change.detach(), constraints
 
 
-def test_pixels_of_no_judged_lesion_move_no_constraint():
+def test_a_constraint_rises_until_the_mean_error_is_gone():
+    first, last, constraints = settled(lambda change: change - 0.25, lesson())
+    assert float(first) < 0.1, "without the constraint the square keeps the change away from the truth"
+    assert float(last) == pytest.approx(0.25, abs=0.01)
+    assert int((constraints.multipliers != 0).sum()) == 1, "no other distance, height or kind was met"
+
+
+def test_real_slices_and_simulated_breasts_are_each_made_right():
+    wanted = torch.tensor([0.25, -0.1])
+    _, last, constraints = settled(lambda change: change - wanted, lesson(kind=(0, 1)))
+    torch.testing.assert_close(last, wanted, atol=0.01, rtol=0)
+    assert int((constraints.multipliers != 0).sum()) == 2
+
+
+@pytest.mark.parametrize("place", [{"distance": rim_lesions.NOWHERE}, {"distance": 3.2}, {"height": 0.5}])
+def test_pixels_of_no_judged_lesion_move_no_constraint(place):
     constraints, error = rims.Constraints.none(), torch.ones(1, 8, 8)
-    far, low = torch.full((1, 8, 8), rim_lesions.NOWHERE), torch.full((1, 8, 8), 0.5)
-    assert float(constraints.penalty(error, far, torch.full((1, 8, 8), 4.0), 0.1)) == 0
-    assert float(constraints.penalty(error, torch.zeros(1, 8, 8), low, 0.1)) == 0
-    assert not constraints.risen.any()
+    assert float(constraints.penalty(error, lesson(**place), 0.1)) == 0
+    assert not constraints.multipliers.any()
 
 
 @pytest.fixture
@@ -102,7 +121,7 @@ def stacks():
 
 
 def plan(steps):
-    return rims.Plan(steps=steps, batch=2, crop=32, made_up=1, arguments=RimArguments(width=4, dilations=(1,)))
+    return rims.Plan(steps=steps, batch=3, crop=32, simulated=1, arguments=RimArguments(width=4, dilations=(1,)))
 
 
 class StopsAfter(Progress):
@@ -128,10 +147,41 @@ def test_a_stopped_training_goes_on_to_the_very_weights_of_an_unbroken_one(tiny,
     assert any(bool(value.any()) for name, value in unbroken.state_dict().items() if name.startswith("last"))
 
 
+def test_a_stop_in_the_middle_of_a_step_leaves_the_last_whole_state(tiny, stacks, tmp_path, monkeypatch):
+    monkeypatch.setattr(rims, "SAVED_EVERY", 2)
+    unbroken = rims.fit(tiny, stacks, plan(4), tmp_path / "a", progress=Progress())
+    step, taken = torch.optim.Adam.step, []
+
+    def interrupted(self, *rest):
+        step(self, *rest)
+        taken.append(1)
+        if len(taken) == 3:
+            raise Stopped(resumable=True)
+
+    with monkeypatch.context() as during, pytest.raises(Stopped) as stopped:
+        during.setattr(torch.optim.Adam, "step", interrupted)
+        rims.fit(tiny, stacks, plan(4), tmp_path / "b", progress=Progress())
+    assert stopped.value.resumable
+    resumed = rims.fit(tiny, stacks, plan(4), tmp_path / "b", progress=Progress())
+    for name, value in unbroken.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_a_state_of_other_weights_or_data_is_not_gone_on_from(tiny, stacks, tmp_path):
+    with pytest.raises(Stopped):
+        rims.fit(tiny, stacks, plan(4), tmp_path, learned_from="a b", progress=StopsAfter(2))
+    kept = (tmp_path / "last.pt").read_bytes()
+    with pytest.raises(InputError, match="other weights or data") as refused:
+        rims.fit(tiny, stacks, plan(4), tmp_path, learned_from="a c", progress=Progress())
+    assert refused.value.code == "training.other_start"
+    assert (tmp_path / "last.pt").read_bytes() == kept
+
+
 def test_a_lesson_is_in_units_of_sigma_and_its_answer_what_a_denoiser_gives(tiny, stacks):
-    bank = rims.Bank(stacks, size=32, mix=rims.MIX)
     chance = seeded(0)
-    one = rims.lesson(bank.draw(4, chance), tiny.network, rims.COLOURED, chance)
+    crops, kind = rims.Slices(stacks, plan(1)).draw(4, chance)
+    assert kind.tolist() == [0, 0, 1, 1]
+    one = rims.lesson(crops, kind, tiny, 1, chance)
     assert one.noisy.shape == one.mean.shape == one.clean.shape == (4, 1, 32, 32)
     difference = (one.noisy - one.clean)[one.clean > 4]
     assert 0.7 < float(difference.std()) < 1.4
@@ -141,6 +191,38 @@ def test_a_lesson_is_in_units_of_sigma_and_its_answer_what_a_denoiser_gives(tiny
     for k, channels in enumerate(one.channels):
         alone = denoise.local_means.given_back(one.noisy[k : k + 1], one.mean[k : k + 1], 1.0, channels, 0.7)
         torch.testing.assert_close(found[k : k + 1], alone)
+
+
+@pytest.mark.parametrize("neighbours", [True, False])
+def test_a_lesson_shows_the_very_answers_that_are_given_later(tiny, stacks, monkeypatch, neighbours):
+    model = replace(tiny, neighbours=neighbours)
+    seen = []
+
+    def corrupted(*told):
+        seen.append(known(*told))
+        return seen[-1]
+
+    known = rims.corrupt
+    monkeypatch.setattr(rims, "corrupt", corrupted)
+    monkeypatch.setattr(rims, "MIXED", replace(rims.MIXED, misjudged_share=0.0))
+    chance = seeded(0)
+    crops, kind = rims.Slices(stacks, plan(1), neighbours=neighbours).draw(4, chance)
+    assert bool(crops.present.any()) is neighbours
+    one, noisy = rims.lesson(crops, kind, model, 0, chance), seen[0]
+    for k in range(4):
+        told = denoise.NoiseLevel(
+            float(noisy.sigma[k]), tuple(float(v) for v in noisy.colour[k]), int(noisy.channels[k])
+        )
+        served = denoise.for_phases(model, 2, local_means=0.0)
+        present = torch.from_numpy(crops.present[k : k + 1].astype(np.float32))
+        with torch.no_grad():
+            later = denoise.posterior_mean(served, noisy.noisy[k : k + 1], present, told)
+        torch.testing.assert_close(one.mean[k : k + 1], later / told.sigma, atol=1e-3, rtol=1e-4)
+
+
+def test_rims_are_learned_at_levels_that_the_denoiser_knows(tiny):
+    assert rims.levels_of(tiny) == (0.007, 0.2)
+    assert rims.levels_of(replace(tiny, sigma_range=(0.01, 0.1))) == (0.01, 0.1)
 
 
 def test_without_patients_to_learn_from_nothing_is_taught(tiny, tmp_path):
