@@ -363,19 +363,21 @@ def smooth(image: np.ndarray) -> np.ndarray:
     return np.mean(parts, axis=0).astype(np.float32)
 
 
-def install_model(name: str, *, family: str = "edm-unet", evaluated: bool = True, white: str = "") -> Path:
-    """A model of a few bytes among the user's own; ``white`` names the one that serves it where noise is white."""
+def install_model(name: str, *, family: str = "edm-unet", evaluated: bool = True, white: str = "",
+                  rims: str = "", task: str = "denoise") -> Path:  # fmt: skip
+    """A model of a few bytes among the user's own; ``white`` and ``rims`` name those that serve it for these."""
     folder = paths.models() / name
     folder.mkdir(parents=True)
     (folder / "weights.safetensors").write_bytes(name.encode())
     figure = {"name": "PSNR over BM3D", "value": 0.6, "unit": "dB", **({"interval": [0.4, 0.8]} if evaluated else {})}
     (folder / "card.json").write_text(json.dumps({
         "format": 1, "name": name, "version": "1", "title": f"Made-up {name}", "parameters": 1_400_000,
-        "architecture": {"family": family}, "weights_sha256": hashlib.sha256(name.encode()).hexdigest(),
+        "task": task, "architecture": {"family": family}, "weights_sha256": hashlib.sha256(name.encode()).hexdigest(),
         "sigma_range": [0.01, 0.25], "sigma_data": 0.2, "licence": "Apache-2.0", "figures": [figure],
         "training_data": {"name": "pack", "patients": {"train": ["1001", "1002"], "val": ["1003"], "test": ["1004"]}},
         "failure_cases": ["Smooths <tiny> vessels."], "intended_use": "Tests of the window.",
-        "white_noise": {"name": white, "weights_sha256": hashlib.sha256(white.encode()).hexdigest()} if white else None,
+        **{use: {"name": one, "weights_sha256": hashlib.sha256(one.encode()).hexdigest()} if one else None
+           for use, one in (("white_noise", white), ("rims", rims))},
     }))  # fmt: skip
     return folder
 

@@ -143,6 +143,8 @@ QCheckBox::indicator:checked, QRadioButton::indicator:checked {{ background: {t.
   image: url("{place}/check-{t.name}.svg"); }}
 QCheckBox::indicator:focus {{ border-color: {t.accent}; }}
 QCheckBox:disabled {{ color: {t.disabled}; }}
+QCheckBox::indicator:disabled {{ border-color: {t.hairline}; }}
+QCheckBox::indicator:checked:disabled {{ background: {t.disabled}; border-color: {t.disabled}; }}
 QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QScrollArea[role="clear"], QScrollArea[role="clear"] > QWidget > QWidget {{ background: transparent; }}
 QToolButton[popupMode="1"] {{ padding-right: 22px; }}

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QCursor
+from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtGui import QCursor, QHelpEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton, QStyle, QStyleOptionSlider
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QStyle, QStyleOptionSlider, QToolTip, QWidget
 
 from tests.gui import fakes
 from tests.gui.hands import drag, move, wheel
@@ -36,8 +36,9 @@ PATIENCE_MS = 20_000
 def denoise(wiring: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The panel with two models installed and the first post-contrast phase of DEMO-001 T1 previewed."""
     monkeypatch.setattr(Jobs, "_start_queued", lambda self: None)
-    fakes.install_model(model_cards.DEFAULT, white="for-white-noise")
+    fakes.install_model(model_cards.DEFAULT, white="for-white-noise", rims="for-rims")
     fakes.install_model("for-white-noise")
+    fakes.install_model("for-rims", task="rims")
     fakes.install_model("paper-1", family="paper-unet", evaluated=False)
     wiring.context.desk.select("DEMO-001", "1.2.1.1", UID, 1)
     wiring.show_module("denoise")
@@ -185,7 +186,8 @@ def test_a_given_level_is_previewed_again_and_too_much_noise_is_said(wiring: Any
 
 
 def test_weights_that_only_serve_another_are_no_choice(denoise: Any):
-    assert model_cards.DEFAULT in denoise.models.known and "for-white-noise" not in denoise.models.known
+    assert model_cards.DEFAULT in denoise.models.known
+    assert not {"for-white-noise", "for-rims"} & set(denoise.models.known)
 
 
 def test_previews_and_pixels_are_denoised_as_the_form_says(wiring: Any, denoise: Any, qtbot: Any):
@@ -237,6 +239,86 @@ def test_a_result_from_before_it_could_be_chosen_is_not_what_the_form_would_make
     assert denoise.showing.chosen.stale and denoise.controls.form.values()["local_means"] is None
     assert denoise.controls.form.values()["along_edges"] is True
     assert denoise.controls.form.values()["rims"] is True
+
+
+def pick(box: Any, name: str) -> None:
+    """Choose from a box with the arrow keys."""
+    way = box.findData(name) - box.currentIndex()
+    for _ in range(abs(way)):
+        QTest.keyClick(box, Qt.Key.Key_Down if way > 0 else Qt.Key.Key_Up)
+    assert box.currentData() == name
+
+
+def press(box: Any) -> None:
+    """Click into a tick box."""
+    QTest.mouseClick(box, LEFT, pos=QPoint(8, box.height() // 2))
+
+
+def hint_over(widget: QWidget) -> str:
+    """What is said where the pointer rests on a widget."""
+    at = widget.rect().center()
+    QToolTip.hideText()
+    QApplication.sendEvent(widget, QHelpEvent(QEvent.Type.ToolTip, at, widget.mapToGlobal(at)))
+    said = QToolTip.text()
+    QToolTip.hideText()
+    return said
+
+
+def test_rims_are_offered_where_the_model_can_and_the_choice_waits_meanwhile(denoise: Any):
+    editor, models = denoise.controls.form.editor("rims"), denoise.controls.model
+    label = next(one for one in denoise.controls.form.findChildren(QLabel) if one.buddy() is editor)
+    assert editor.box.isChecked() and "where the model can" in hint_over(editor.box)
+    press(editor.box)
+    assert not editor.box.isChecked()
+    for model in ("paper-1", "small-6"):
+        pick(models, model)
+        press(editor.box)
+        QTest.keyClick(editor.box, Qt.Key.Key_Space)
+        assert not editor.box.isEnabled() and not editor.box.isChecked()
+        for widget in (editor.box, label):
+            assert hint_over(widget).startswith("This model does not come with a network")
+    pick(models, model_cards.DEFAULT)
+    assert editor.box.isEnabled() and not editor.box.isChecked()
+    assert "where the model can" in hint_over(label)
+    press(editor.box)
+    pick(models, "paper-1")
+    pick(models, model_cards.DEFAULT)
+    assert editor.box.isEnabled() and editor.box.isChecked()
+
+
+def test_rims_make_no_result_stale_whose_model_has_none(wiring: Any, denoise: Any, qtbot: Any, home: Path):
+    box = denoise.controls.form.editor("rims").box
+    show_result(wiring, denoise, qtbot, fakes.make_result(home / "r" / "result", model="paper-1"))
+    assert denoise.model_name == "paper-1" and not view(denoise, "denoised").stale
+    press(box)
+    assert not view(denoise, "denoised").stale
+    pick(denoise.controls.model, model_cards.DEFAULT)
+    assert view(denoise, "denoised").stale
+    press(box)
+    pick(denoise.controls.model, "paper-1")
+    assert not box.isChecked() and not view(denoise, "denoised").stale
+    show_result(wiring, denoise, qtbot, fakes.make_result(home / "s" / "result"))
+    assert box.isChecked() and not view(denoise, "denoised").stale
+    press(box)
+    assert view(denoise, "denoised").stale
+
+
+@pytest.mark.parametrize(("asked_for", "ticked"), [(None, False), (True, False), (False, True)])
+def test_a_result_whose_model_has_no_rims_says_nothing_of_them(
+    wiring: Any, denoise: Any, qtbot: Any, home: Path, asked_for: bool | None, ticked: bool
+):  # fmt: skip
+    box = denoise.controls.form.editor("rims").box
+    if not ticked:
+        press(box)
+    folder = fakes.make_result(home / "r" / "result", model="paper-1", rims=asked_for)
+    if asked_for is None:
+        record = json.loads((folder / "result.json").read_text("utf-8"))
+        del record["params"]["rims"]
+        (folder / "result.json").write_text(json.dumps(record), "utf-8")
+    show_result(wiring, denoise, qtbot, folder)
+    assert denoise.model_name == "paper-1" and not view(denoise, "denoised").stale
+    pick(denoise.controls.model, model_cards.DEFAULT)
+    assert box.isEnabled() and box.isChecked() == ticked
 
 
 def test_what_suited_one_series_does_not_follow_to_the_next(wiring: Any, denoise: Any, qtbot: Any, home: Path):
@@ -308,6 +390,8 @@ def test_both_networks_stand_side_by_side_on_the_same_slice(wiring: Any, denoise
     assert view(denoise, "ours_residual").grey.window == view(denoise, "paper_residual").grey.window == (0.0, 8.0)
     wiring.do_undo()
     assert wiring.grid.layout_shown.name == "denoise-compare"
+    pick(denoise.controls.model, "paper-1")
+    assert denoise.showing.chosen.way.rims is True
 
 
 def test_without_the_papers_network_its_view_says_how_to_get_one(
@@ -602,6 +686,33 @@ def test_the_stress_test_starts_on_the_opened_series_and_its_curve_opens_when_it
     again = next(b for b in stress_dialogue().findChildren(QPushButton) if b.text() == "Run again")
     QTest.mouseClick(again, LEFT)
     assert [view.record.task for view in wiring.context.jobs.active()] == ["stress"]
+
+
+@pytest.mark.parametrize("asked_for", [{}, {"rims": False}, {"rims": True}])
+def test_a_stress_test_of_a_model_without_rims_serves_whatever_was_asked_for(
+    wiring: Any, denoise: Any, qtbot: Any, asked_for: dict[str, bool]
+):  # fmt: skip
+    params = {"input": f"series:{UID}", "model": "paper-1", "sigma": None, "local_means": None, "along_edges": True,
+              **asked_for}  # fmt: skip
+    wiring.context.jobs.start("stress", params, title="Stress test", inputs=(UID,), seed=0)
+    job = wiring.context.jobs.active()[0]
+    writer = worker(job.folder)
+    writer.write("started")
+    fakes.make_stress(job.folder / "result")
+    writer.write("done")
+    writer.close()
+    qtbot.waitUntil(lambda: stress_dialogue() is not None, timeout=PATIENCE_MS)
+    box = denoise.controls.form.editor("rims").box
+    for ticked in (True, False):
+        stress_dialogue().close()
+        qtbot.waitUntil(lambda: stress_dialogue() is None, timeout=PATIENCE_MS)
+        pick(denoise.controls.model, model_cards.DEFAULT)
+        if box.isChecked() != ticked:
+            press(box)
+        pick(denoise.controls.model, "paper-1")
+        QTest.mouseClick(denoise.controls.stress, LEFT)
+        assert stress_dialogue() is not None and wiring.context.jobs.active() == []
+    stress_dialogue().close()
 
 
 def stress_dialogue() -> Any:

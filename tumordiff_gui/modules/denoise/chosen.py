@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tumordiff_core.model_cards import Model
+from tumordiff_core.model_cards import Card, Model
 from tumordiff_core.result_folder import Result
 from tumordiff_gui.modules.denoise.composing import Source
 
@@ -42,10 +42,17 @@ OF_PHASES = ("along_edges", "rims")
 """Choices that have an effect only where there are several phases."""
 
 
-def way_of(params: Mapping[str, Any], phases: int) -> Way:
-    """The way that parameters of a denoising describe."""
-    mirrors = int(params.get("mirrors") or 1)
-    edges, rims = (phases > 1 and bool(params.get(name, True)) for name in OF_PHASES)
+def without_effect(phases: int, card: Card | None) -> tuple[str, ...]:
+    """Choices that change nothing in so many phases with the model of this card; ``None``: with any model."""
+    if phases < 2:
+        return OF_PHASES
+    return () if card is None or card.rims is not None else ("rims",)
+
+
+def way_of(params: Mapping[str, Any], phases: int, card: Card | None = None) -> Way:
+    """The way that parameters of a denoising describe, as far as the model of this card can; ``None``: any model."""
+    mirrors, idle = int(params.get("mirrors") or 1), without_effect(phases, card)
+    edges, rims = (name not in idle and bool(params.get(name, True)) for name in OF_PHASES)
     return Way(_number(params.get("sigma")), mirrors, _number(params.get("local_means")), phases, edges, rims)
 
 

@@ -132,6 +132,9 @@ class Controls(QWidget):
         self._column.addWidget(self.noise)
         self.form = Form(params, {"input": strings.NO_INPUT_YET}, only=FORM_FIELDS)
         self.form.changed.connect(self.form_changed)
+        rims = self.form.editor("rims")
+        self._rims = [rims, *(label for label in self.form.findChildren(QLabel) if label.buddy() is rims)]
+        self._rims_hint = rims.toolTip()
         self._column.addWidget(self.form)
 
     def _build_run(self) -> None:
@@ -286,6 +289,12 @@ class Controls(QWidget):
         """A sentence under the model; empty for none."""
         self.model_note.setText(sentence)
         self.model_note.setVisible(bool(sentence))
+
+    def offer_rims(self, offered: bool) -> None:
+        """Whether rims can be chosen; where they cannot, the box says why and keeps its tick for another model."""
+        for widget in self._rims:
+            widget.setEnabled(offered)
+            widget.setToolTip(self._rims_hint if offered else strings.RIMS_WHY_NOT)
 
     def show_results(self, rows: Sequence[tuple[Path, str]], chosen: Path | None) -> None:
         """The results of the series and, first, the preview."""

@@ -4,7 +4,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from tumordiff_core import model_cards
-from tumordiff_core.model_cards import Model
+from tumordiff_core.model_cards import Card, Model
 from tumordiff_gui.modules.denoise import strings
 from tumordiff_gui.modules.denoise.card import CardDialogue, evaluated, is_paper
 from tumordiff_gui.modules.denoise.controls import Controls
@@ -47,6 +47,10 @@ class Models(QObject):
         """The model that is chosen, empty when none is installed."""
         return str(self._controls.model.currentData() or "")
 
+    def card_of(self, name: str) -> Card | None:
+        """The card of a model, ``None`` when it is not installed."""
+        return self.known[name].card if name in self.known else None
+
     def side_by_side(self) -> tuple[str, str]:
         """The network that stands for ours and the seed paper's, empty where none is installed."""
         ours = [name for name, model in self.known.items() if not is_paper(model.card)]
@@ -75,6 +79,7 @@ class Models(QObject):
     def _tell(self) -> None:
         model = self.known.get(self.name)
         self._controls.card.setEnabled(model is not None)
+        self._controls.offer_rims(model is None or model.card.rims is not None)
         if model is None:
             self._controls.say_model(strings.NO_MODELS)
         else:

@@ -10,10 +10,11 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from tumordiff_core import model_cards, result_folder
 from tumordiff_core.errors import TumorDiffError
+from tumordiff_core.model_cards import Card
 from tumordiff_core.result_folder import Result
 from tumordiff_gui.background.pictures import picture_of_result
 from tumordiff_gui.modules.denoise import composing, findings, strings
-from tumordiff_gui.modules.denoise.chosen import BEFORE, OF_PHASES, Way, way_of
+from tumordiff_gui.modules.denoise.chosen import BEFORE, OF_PHASES, Way, way_of, without_effect
 from tumordiff_gui.modules.denoise.composing import Source
 from tumordiff_gui.modules.denoise.controls import FORM_FIELDS, LAYOUTS, OF_ONE_SERIES, Controls
 from tumordiff_gui.modules.denoise.models import Models
@@ -324,10 +325,10 @@ class Panel(QWidget):
 
     # noise and form
 
-    def _way(self) -> Way:
-        """How the form says this series is to be denoised."""
+    def _way(self, card: Card | None = None) -> Way:
+        """How the form says this series is to be denoised, as far as the model of this card can; ``None``: any."""
         phases = 1 if self._series is None else max(len(self._series.phases), 1)
-        return way_of(self.controls.form.values(), phases)
+        return way_of(self.controls.form.values(), phases, card)
 
     def _tell_noise(self) -> None:
         level, given, percent = self.showing.previews.level, self._way().sigma, self.showing.noise_percent()
@@ -357,9 +358,10 @@ class Panel(QWidget):
         why = "" if self.model_name else strings.RUN_WHY_NOT_MODEL
         if self._series is None or self._refused():
             why = strings.RUN_WHY_NOT_SERIES
+        card = self.models.card_of(self.model_name)
         return Subject(
             self._at.series_uid, "" if self._visit is None else self._visit.label,
-            "" if self._series is None else self._series.description, self.model_name, self._way(), why,
+            "" if self._series is None else self._series.description, self.model_name, card, self._way(card), why,
             self.showing.chosen.active,
         )  # fmt: skip
 
@@ -468,9 +470,10 @@ class Panel(QWidget):
         self.showing.strength = self.showing.computed_strength()
         self.controls.set_strength(self.showing.strength)
         usual = {**dict.fromkeys(OF_ONE_SERIES), **dict.fromkeys(OF_PHASES, True), "chain": BEFORE["chain"]}
-        made = {**usual, **result.record.params}
-        self.controls.form.set({name: made[name] for name in FORM_FIELDS if name in made})
-        self.models.put(str(result.record.model.get("name")))
+        made, model = {**usual, **result.record.params}, str(result.record.model.get("name"))
+        idle = without_effect(len(result.record.labels), self.models.card_of(model))  # stay as the reader chose
+        self.controls.form.set({name: made[name] for name in FORM_FIELDS if name in made and name not in idle})
+        self.models.put(model)
         return True
 
     def _is_stale(self) -> bool:
@@ -479,8 +482,8 @@ class Panel(QWidget):
             return False
         record = self._result.record
         made, now = {**BEFORE, **record.params}, self.controls.form.values()
-        if len(record.labels) < 2:
-            made |= {name: now[name] for name in OF_PHASES}  # they change nothing in one stack
+        idle = without_effect(len(record.labels), self.models.card_of(self.model_name))
+        made |= {name: now[name] for name in idle}
         if self.model_name and self.model_name != record.model.get("name"):
             return True
         return any(made[name] != now.get(name) for name in FORM_FIELDS if name in made)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from tumordiff_core import result_folder
 from tumordiff_core.errors import TumorDiffError
+from tumordiff_core.model_cards import Card
 from tumordiff_gui.background.jobs import JobView, traceback_of
 from tumordiff_gui.modules.denoise import strings
 from tumordiff_gui.modules.denoise.chosen import BEFORE, Way, way_of
@@ -26,8 +27,8 @@ class Subject:
     Parameters
     ----------
     uid, visit, description : the series, and its names for the job's title
-    model : name of the chosen model
-    way : how the form says it is to be denoised
+    model, card : name and card of the chosen model, empty and ``None`` when none is installed
+    way : how the form says it is to be denoised, as far as this model can
     why_not : why nothing can be run, empty when it can
     active : whether the module is shown
     """
@@ -36,6 +37,7 @@ class Subject:
     visit: str
     description: str
     model: str
+    card: Card | None
     way: Way
     why_not: str
     active: bool
@@ -138,14 +140,14 @@ class Running(QObject):
         return self._subject().why_not
 
     def stress(self) -> None:
-        """Show the newest stress test of this series, model, level and local means, or start one."""
+        """Show the newest stress test of this series, model, level, local means, edges and rims, or start one."""
         subject = self._subject()
         wanted = replace(subject.way, mirrors=1)
         done = [
             view for view in self._context.jobs.all()
             if self._is_stress(view) and view.state == "done"
             and view.record.params.get("model") == subject.model
-            and way_of({**BEFORE, **view.record.params}, wanted.phases) == wanted
+            and way_of({**BEFORE, **view.record.params}, wanted.phases, subject.card) == wanted
         ]  # fmt: skip
         if done:
             self._show_stress(max(done, key=lambda view: view.ended_s or 0.0))

@@ -31,6 +31,7 @@ NOISE_UNKNOWN = "Noise level: measured with the first preview."
 NOISE_MEASURED = "measured {sigma} ({low} – {high}), {percent:.1f} % of the range, from {estimator}"
 NOISE_GIVEN = "given {sigma}, {percent:.1f} % of the range (measured {measured})"
 ESTIMATORS = {"air": "air", "tissue": "tissue", "given": "the form"}
+RIMS_WHY_NOT = "This model does not come with a network that gives rims of lesions back."
 OUT_OF_RANGE = "{percent:.0f} % noise is outside what {model} was trained on ({low:.0f} – {high:.0f} %)."
 OUT_BADGE = "OUT OF TRAINED RANGE"
 UNEVALUATED_BADGE = "UNEVALUATED"
