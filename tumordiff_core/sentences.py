@@ -363,6 +363,11 @@ SENTENCES: dict[str, Sentence] = {
         "a residual UNet that is told no facts or phases was expected",
         "name another model, or train one with the preset ours",
     ),
+    "model.rims_levels": Sentence(
+        "{name} serves noise of {served} of the maximum",
+        "some of {expected} was expected",
+        "name another model, or train one for such noise",
+    ),
     "model.raised": Sentence(
         "the network of {name} broke off ({error})", "an answer was expected", "choose another model, or ask its author"
     ),
@@ -491,7 +496,7 @@ SENTENCES: dict[str, Sentence] = {
     "model.other_companion": Sentence(
         "{name} needs {needed} with other weights than the installed one has",
         "the {needed} that {name} came with was expected",
-        "install that, after removing your own {needed}",
+        "put that in its place, or make {name} again",
     ),
     "model.companion_task": Sentence(
         "{name} is served by {needed}, a model of the task {found}",

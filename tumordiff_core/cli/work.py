@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tumordiff_core import paths, settings
+from tumordiff_core import model_cards, paths, settings
 from tumordiff_core.cli import console, show
 from tumordiff_core.errors import InputError, MissingError, NotBuilt, UsageError
 from tumordiff_core.jobs import folder as jobfolder
@@ -264,13 +264,14 @@ def train_rims(
     as_json: Json = False,
 ) -> None:
     """Teach a small network what a denoiser loses at the rims of lesions; Ctrl-C keeps the newest state."""
+    named = _whole(model) if model and Path(model).is_dir() else model or model_cards.DEFAULT
     if resume:
-        begun = str(jobfolder.read_job(unfinished("rims", name)).params.get("model", ""))
-        if model and model != begun:
-            raise UsageError("verb.usage", found=f"{name} was begun for {begun}, not {model}", expected=begun)
+        begun = str(jobfolder.read_job(unfinished("rims", name)).params["model"])
+        if model and named != begun:
+            raise UsageError("verb.usage", found=f"{name} was begun for {begun}, not {named}", expected=begun)
         _go_on("rims", name, as_json)
     values = {
-        "model": model, "data": _whole(data), "name": name, "steps": steps, "batch": batch, "crop": crop, "seed": seed,
+        "model": named, "data": _whole(data), "name": name, "steps": steps, "batch": batch, "crop": crop, "seed": seed,
         "learning_rate": learning_rate, "simulated": simulated,
     }  # fmt: skip
     finish(do("rims", values, seed=seed, as_json=as_json))

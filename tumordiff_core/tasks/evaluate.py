@@ -215,7 +215,11 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
     if "calibration" in asked:
         clean = references.phantoms(visits=2)
         # What is done where phases are compared is judged on the same single stacks: their truth is known.
-        of_phases = {f"{name}, as with phases": visits[name] for name in names if visits[name] != models[name]}
+        of_phases = {
+            f"{name}, as with phases": visits[name]
+            for name in names
+            if _done_after(visits[name]) != _done_after(models[name])
+        }
         checked = {
             name: calibration.calibrate(model, clean, params.levels, progress=job.progress).to_record()
             for name, model in {**models, **of_phases}.items()
@@ -245,6 +249,11 @@ def _studies(params: EvaluateParams, job: "Job") -> tuple[dict[str, Any], list[s
         )
         sections.append(pages.section("Does tumor volume move?", note, found["spheres"]))
     return found, sections
+
+
+def _done_after(model: "LoadedModel") -> tuple[float, bool, bool]:
+    """What is done to a model's posterior mean."""
+    return model.local_means, model.along_edges, model.rims_given_back
 
 
 def _small_lesions(

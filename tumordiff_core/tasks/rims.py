@@ -21,10 +21,10 @@ class RimsParams(BaseModel):
     data: str = Field("", title="Data", description="A pack of slices (.npz) or a cohort folder with truth.")
     name: str = Field("my-model", title="Name", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,35}$")
     steps: int = Field(6_000, ge=1, le=1_000_000, title="Steps")
-    batch: int = Field(16, ge=1, le=1024, title="Batch")
+    batch: int = Field(16, ge=2, le=1024, title="Batch")
     crop: int = Field(64, ge=32, le=512, multiple_of=16, title="Crop (pixels)")
     learning_rate: float = Field(0.002, gt=0, le=1, title="Learning rate")
-    simulated: int = Field(12, ge=0, le=1000, title="Simulated breasts", description="Without noise, beside the data.")
+    simulated: int = Field(12, ge=0, le=100, title="Simulated breasts", description="Without noise, beside the data.")
     seed: int = Field(0, ge=0, title="Seed")
 
 
@@ -38,35 +38,41 @@ def register_tasks() -> list[Task]:
 def run(params: RimsParams, job: "Job") -> None:
     """Teach the network, and leave it and the denoiser that uses it as two model folders in the result.
 
-    Raises InputError("training.no_data") or ("training.other_start"), ModelError("model.no_rims"), Stopped.
+    Raises InputError("training.no_data"), ("training.other_start") or ("files.exists"), ModelError("model.no_rims") or
+    ("model.rims_levels"), Stopped.
     """
     from tumordiff_core import model_cards, result_folder
     from tumordiff_core.engine import weights
-    from tumordiff_core.errors import ModelError
+    from tumordiff_core.errors import InputError, ModelError
     from tumordiff_core.training import datasets, rims
 
     model = model_cards.find(params.model or model_cards.DEFAULT)
     if model.card.architecture.family != "edm-unet" or model.card.facts or model.card.joint_phases:
         raise ModelError("model.no_rims", name=model.card.name)
+    beside = {needed.name: needed.weights_sha256 for use, needed in model.card.needed().items() if use != "rims"}
+    for name in (params.name, params.name + ENDING):
+        if name in beside:
+            raise InputError("files.exists", name=name)
     data = datasets.place_of(params.data)
     job.progress.stage("read slices")
     stacks = datasets.read_data(data)
     plan = rims.Plan(params.steps, params.batch, params.crop, params.learning_rate, params.simulated, params.seed)
     # Crops, lesions and the small network live on the processor; the denoiser has to be there too.
     denoiser = weights.load(model, device="cpu")
-    fingerprint = datasets.fingerprint(data)
-    learned_from = " ".join([model.card.weights_sha256, *_hashes(model.card), fingerprint])
+    levels = rims.levels_of(denoiser)
+    learned_from = " ".join([model.card.weights_sha256, *sorted(beside.values()), datasets.digest(stacks)])
     network = rims.fit(denoiser, stacks, plan, job.checkpoints, learned_from=learned_from, progress=job.progress)
     patients = {part: sorted({s.patient for s in stacks if s.part == part}) for part in ("train", "val", "test")}
+    fingerprint, known = datasets.fingerprint(data), model.card.training_data
     told = {"name": data.name, "sha256": fingerprint, "patients": patients, "simulated": params.simulated}
-    if fingerprint == model.card.training_data.get("sha256") and "source" in model.card.training_data:
-        told["source"] = model.card.training_data["source"]
+    if data.is_file() and fingerprint == known.get("sha256") and "source" in known:
+        told["source"] = known["source"]
     name, place = params.name + ENDING, job.result / "model"
     made_with = {
         "command": "tumordiff models rims",
         "params": {**params.model_dump(exclude={"data"}), "model": model.card.name},
     }  # fmt: skip
-    card = _card(name, model.card, plan.arguments.model_dump(mode="json"), rims.levels_of(denoiser), told, made_with)
+    card = _card(name, model.card, plan.arguments.model_dump(mode="json"), levels, told, made_with)
     weights.save(place / name, network, card)
     weights.with_rims(model, model_cards.read(place / name), place / params.name)
     job.answer.update(models=[params.name, name])
@@ -77,11 +83,6 @@ def run(params: RimsParams, job: "Job") -> None:
     result_folder.finish(job.result, record)
 
 
-def _hashes(card: "Card") -> list[str]:
-    """Weights that a denoiser needs beside its own."""
-    return sorted(needed.weights_sha256 for use, needed in card.needed().items() if use != "rims")
-
-
 def _card(
     name: str, denoiser: "Card", arguments: dict[str, Any], levels: tuple[float, float], data: dict[str, Any],
     made_with: dict[str, Any],
@@ -90,7 +91,7 @@ def _card(
 
     import tumordiff_core
     from tumordiff_core.engine.rims import FAMILY
-    from tumordiff_core.training.rim_lesions import CRISP, JUDGED_RADIUS
+    from tumordiff_core.training.rim_lesions import CRISP, JUDGED_RADIUS, RADII
     from tumordiff_core.training.rims import HEIGHTS
 
     return {
@@ -108,8 +109,9 @@ def _card(
         "failure_cases": [
             f"Serves {denoiser.name} alone: of another denoiser's answers it knows nothing.",
             f"Promised on average, of lobed ellipsoids with edges of {CRISP[0]} to {CRISP[1]} pixels, radii of "
-            f"{JUDGED_RADIUS:g} pixels and more and heights of {HEIGHTS[0]:g} to {HEIGHTS[-1]:g} sigma; not of one "
-            "lesion, nor of other shapes.",
+            f"{JUDGED_RADIUS:g} to {RADII[1]} pixels and heights of {HEIGHTS[0]:g} to {HEIGHTS[-1]:g} sigma; not of "
+            "one lesion, nor of other shapes.",
+            f"Learned at noise of {levels[0]:g} to {levels[1]:g} of the maximum; beyond, rims are given back unproven.",
             "Learned for edges smoothed along them and most of the local means given back: with other choices rims "
             "come out a little wider or narrower.",
         ],

@@ -3,6 +3,7 @@
 A *stack* is one patient's run of slices; ``bank.py`` draws crops from stacks.
 """
 
+import hashlib
 import os
 import zipfile
 import zlib
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from tumordiff_core import files, paths
 from tumordiff_core.engine import context
 from tumordiff_core.errors import InputError, MissingError
+from tumordiff_core.progress import Progress
 from tumordiff_core.simulation import cohort
 from tumordiff_core.training import made_up
 from tumordiff_core.training.mix import Mix
@@ -196,8 +198,9 @@ def made_up_stacks(count: int, seed: int, *, side: int = 192, slices: int = 7) -
     ]
 
 
-def simulated_stacks(count: int, seed: int) -> list[Stack]:
+def simulated_stacks(count: int, seed: int, *, progress: Progress) -> list[Stack]:
     """Both phases without noise of ``count`` simulated breasts, two stacks each (a few seconds a breast)."""
+    progress.stage("simulate breasts", count)
     stacks: list[Stack] = []
     for k in range(count):
         shape = SIMULATED_SHAPES[k // len(cohort.PATIENTS) % len(SIMULATED_SHAPES)]
@@ -207,6 +210,7 @@ def simulated_stacks(count: int, seed: int) -> list[Stack]:
         place, everywhere = np.arange(len(clean[0])), np.ones(len(clean[0]), dtype=bool)
         noise = np.full(len(place), 1e-3)
         stacks.extend(Stack(f"simulated-{k}", "train", True, phase, place, noise, everywhere) for phase in scaled)
+        progress.advance()
     return stacks
 
 
@@ -236,6 +240,15 @@ def read_data(path: Path) -> list[Stack]:
         raise InputError("training.no_data", path, name=path.name)
     more = path.with_name(f"{path.stem}_more.npz")
     return read_pack([path, more] if more.is_file() else [path])
+
+
+def digest(stacks: Sequence[Stack]) -> str:
+    """SHA-256 of whose slices these are and of what they show."""
+    found = hashlib.sha256()
+    for stack in stacks:
+        found.update(f"{stack.patient} {stack.part} {stack.images.shape} {stack.images.dtype}".encode())
+        found.update(np.ascontiguousarray(stack.images).data)
+    return found.hexdigest()
 
 
 def fingerprint(path: Path) -> str:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from tumordiff_core.engine import along_edges, local_means
 from tumordiff_core.engine.denoise import LoadedModel, padded
 from tumordiff_core.engine.rims import RimArguments, RimNetwork, given_back
-from tumordiff_core.errors import InputError, Stopped
+from tumordiff_core.errors import InputError, ModelError, Stopped
 from tumordiff_core.progress import Progress
 from tumordiff_core.training import rim_lesions
 from tumordiff_core.training.augment import corrupt, told
@@ -54,7 +54,7 @@ SAVED_EVERY = 400
 KINDS, SIMULATED_SHARE = 2, 0.375
 """Real slices and simulated breasts, and how many of the crops are of the second."""
 
-REAL = Mix(made_up=0.0, native=0.1, resampled=0.4, uptake=0.25, phases=0.0)
+REAL = Mix(native=0.1, resampled=0.4, uptake=0.25, phases=0.0)
 SIMULATED = replace(REAL, native=0.5, resampled=0.5)
 COLOURED = Levels(lowest=0.007, highest=0.2, white_share=0.05, ghost_share=0.02, band_share=0.6)
 WHITE = Levels(lowest=0.02, highest=0.2, white_share=1.0, ghost_share=0.02)
@@ -185,11 +185,11 @@ class Slices:
     Raises InputError("training.no_data").
     """
 
-    def __init__(self, stacks: Sequence[Stack], plan: Plan, *, neighbours: bool = True) -> None:
+    def __init__(self, stacks: Sequence[Stack], plan: Plan, *, neighbours: bool = True, progress: Progress) -> None:
         alone = {} if neighbours else {"alone": 1.0, "nearest": 0.0}
         self._banks = [Bank([s for s in stacks if s.part == "train"], size=plan.crop, mix=replace(REAL, **alone))]
         if plan.simulated:
-            simulated = simulated_stacks(plan.simulated, plan.seed)
+            simulated = simulated_stacks(plan.simulated, plan.seed, progress=progress)
             self._banks.append(Bank(simulated, size=plan.crop, mix=replace(SIMULATED, **alone)))
 
     def renew(self, chance: Chance) -> None:
@@ -198,8 +198,8 @@ class Slices:
             bank.renew(chance)
 
     def draw(self, count: int, chance: Chance) -> tuple[Crops, Tensor]:
-        """``count`` crops, and of which kind each is, int64 [crop]."""
-        simulated = round(SIMULATED_SHARE * count) if len(self._banks) > 1 else 0
+        """``count`` crops, 2 or more and some of each kind, and of which kind each is, int64 [crop]."""
+        simulated = max(round(SIMULATED_SHARE * count), 1) if len(self._banks) > 1 else 0
         counts = [count - simulated, simulated][: len(self._banks)]
         parts = [bank.draw(n, chance) for bank, n in zip(self._banks, counts, strict=True) if n]
         return together(parts), torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
@@ -221,7 +221,7 @@ def fit(
     last = states / "last.pt"
     if last.is_file():
         state.take(torch.load(last, map_location="cpu", weights_only=True))  # noqa: TID251
-    slices = Slices(stacks, plan, neighbours=model.neighbours)
+    slices = Slices(stacks, plan, neighbours=model.neighbours, progress=progress)
     slices.renew(seeded(plan.seed, 1, state.step // RENEWED_EVERY))
     progress.stage("train", plan.steps)
     if state.step:
@@ -266,7 +266,7 @@ class _State:
 
     def take(self, told: dict[str, Any]) -> None:
         """Go on as a file says; raises InputError("training.other_start") where that learned from something else."""
-        if told["learned_from"] != self.learned_from:
+        if told.get("learned_from") != self.learned_from:
             raise InputError("training.other_start")
         self.network.load_state_dict(told["network"])
         self.average.load_state_dict(told["average"])
@@ -301,20 +301,27 @@ def _learn(state: _State, slices: Slices, model: LoadedModel, plan: Plan) -> Non
 
 
 def levels_of(model: LoadedModel) -> tuple[float, float]:
-    """Lowest and highest noise that rims of a model are learned at."""
+    """Lowest and highest noise that rims of a model are learned at.
+
+    Raises ModelError("model.rims_levels") where it serves none of them.
+    """
     levels = [_network_and_levels(model, step)[1] for step in (0, 1)]
+    if any(one.lowest >= one.highest for one in levels):
+        expected = " to ".join(f"{end:g}" for end in (MIXED.lowest, MIXED.highest))
+        served = " to ".join(f"{end:g}" for end in model.sigma_range)
+        raise ModelError("model.rims_levels", name=model.name, served=served, expected=expected)
     return min(one.lowest for one in levels), max(one.highest for one in levels)
 
 
 def _network_and_levels(model: LoadedModel, step: int) -> tuple[nn.Module, Levels]:
     """Whose answers are learned from in a step, and with which noise: white noise by its own weights, by turns."""
+    lowest, highest = model.sigma_range
     if model.white is None:
         network, levels = model.network, MIXED
     elif step % 2 == 0:
-        network, levels = model.white.network, WHITE
+        network, levels, lowest = model.white.network, WHITE, max(lowest, model.white.lowest)
     else:
         network, levels = model.network, COLOURED
-    lowest, highest = model.sigma_range
     return network, replace(levels, lowest=max(levels.lowest, lowest), highest=min(levels.highest, highest))
 
 

@@ -107,6 +107,11 @@ def test_a_denoiser_for_rims_is_no_denoiser_and_the_papers_has_none_to_learn(tau
     assert (refused.code, refused.record["code"]) == (1, "model.no_rims")
 
 
+def test_a_name_of_weights_that_it_needs_is_refused_before_anything_is_learned(home, tmp_path: Path, tumordiff):
+    refused = tumordiff("models", "rims", "pair-6", tmp_path / "pack.npz", "--name", "small-6-white", "--json")
+    assert (refused.code, refused.record["code"]) == (1, "files.exists")
+
+
 def test_it_goes_on_where_it_was_stopped(home: Path, tmp_path: Path, tumordiff, monkeypatch: pytest.MonkeyPatch):
     tiny_model.make(paths.models())
     params = {"model": "tiny", "data": str(pack(tmp_path / "pack.npz", side=96)), "name": "kept", "steps": 3}
@@ -125,7 +130,7 @@ def test_it_goes_on_where_it_was_stopped(home: Path, tmp_path: Path, tumordiff, 
     assert worker.main(job) != 0
     assert jobs.state(job) == "stopped"
     other = tumordiff("models", "rims", "pair-6", "--name", "kept", "--resume", "--json")
-    assert other.code == 2 and "begun for tiny, not pair-6" in other.record["sentence"]
+    assert other.code == 2 and "begun for tiny, not pair-6" in other.record["sentence"].lower()
     said = tumordiff("models", "rims", "--name", "kept", "--resume")
     assert said.code == 0, said.err
     assert learned == [0, 1, 2]

@@ -19,7 +19,6 @@ from tumordiff_core.cli.console import ConsoleProgress
 from tumordiff_core.errors import InputError, UnsupportedError
 from tumordiff_core.evaluation import baselines, detectability, own_folder, references
 from tumordiff_core.evaluation import denoise as protocol
-from tumordiff_core.evaluation import references as protocol_references
 from tumordiff_core.imaging import formats
 from tumordiff_core.imaging.geometry import Geometry
 from tumordiff_core.imaging.volume import Volume
@@ -63,6 +62,26 @@ def test_small_lesions_are_looked_for_after_filters_too(
     rows = open_result(folder / "result").record.figures["studies"]["detectability"]
     assert [row["model"] for row in rows] == ["tiny", "gaussian+vst"]
     assert rows[1]["invented"] < rows[1]["invented_noisy"]
+
+
+@pytest.mark.parametrize("compared", [True, False])
+def test_doubt_is_also_checked_as_with_phases_where_that_differs(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compared: bool
+) -> None:
+    clean = references.phantoms(patients=1, visits=1)[:1]
+    monkeypatch.setattr(references, "phantoms", lambda **_: clean)
+    tiny_model.make(paths.models())
+    params = {
+        "references": str(pack(tmp_path / "pack.npz", patients=("A", "B", "C"), side=96)), "models": ["tiny"],
+        "studies": ["calibration"], "levels": [0.1], "baselines": ["identity"], "against": "identity",
+        **({} if compared else {"local_means": 0.0, "along_edges": False, "rims": False}),
+    }  # fmt: skip
+    folder = jobs.new_job("evaluate", params)
+    assert worker.main(folder) == 0, jobs.failure(folder)
+    found = open_result(folder / "result").record.figures["studies"]["calibration"]
+    assert set(found) == ({"tiny", "tiny, as with phases"} if compared else {"tiny"})
+    if compared:
+        assert found["tiny"]["rows"] != found["tiny, as with phases"]["rows"]
 
 
 def test_every_set_kind_and_method_has_its_rows_and_its_place_on_the_page(evaluated: Path) -> None:
@@ -134,8 +153,8 @@ def test_a_method_to_compare_with_must_be_run(home: Path, tmp_path: Path) -> Non
 def test_phantoms_alone_take_no_data_and_their_answer_fits_a_terminal(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = protocol_references.phantoms(patients=1)[:1]
-    monkeypatch.setattr(protocol_references, "phantoms", lambda: one)
+    one = references.phantoms(patients=1)[:1]
+    monkeypatch.setattr(references, "phantoms", lambda: one)
     echo = ConsoleProgress()
     folder, exit_code = run(home, echo, sets=["phantom"])
     assert exit_code == 0, jobs.failure(folder)

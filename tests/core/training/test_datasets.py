@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tumordiff_core.errors import InputError, MissingError
-from tumordiff_core.evaluation import detectability
+from tumordiff_core.evaluation import detectability, references
+from tumordiff_core.progress import Progress
 from tumordiff_core.simulation import cohort
 from tumordiff_core.training import datasets, split
 from tumordiff_core.training.mix import Mix
@@ -130,13 +131,13 @@ def test_data_that_were_named_and_are_not_there_are_missing_and_no_pack_without_
 
 
 def test_simulated_breasts_are_phases_without_noise_of_seeds_that_nobody_else_has():
-    before, early = datasets.simulated_stacks(1, 0)
+    before, early = datasets.simulated_stacks(1, 0, progress=Progress())
     assert before.part == early.part == "train" and before.patient == early.patient
     assert before.images.shape == early.images.shape == datasets.SIMULATED_SHAPES[0]
     assert np.percentile([before.images, early.images], 99.9) == pytest.approx(1, abs=1e-3)
     assert early.images.mean() > before.images.mean(), "contrast arrived"
-    again, other = datasets.simulated_stacks(1, 0)[0], datasets.simulated_stacks(1, 1)[0]
+    again, other = (datasets.simulated_stacks(1, seed, progress=Progress())[0] for seed in (0, 1))
     np.testing.assert_array_equal(again.images, before.images)
     assert np.abs(other.images - before.images).mean() > 0.01
-    judged_on = {cohort.Plan().seed, detectability.SEED}
+    judged_on = {cohort.Plan().seed, detectability.SEED, references.PHANTOM_SEED}
     assert min(datasets.SIMULATED_SEED - seed for seed in judged_on) > datasets.SEEDS_APART

@@ -10,7 +10,8 @@ from tests.generators import tiny_model
 from tumordiff_core import model_cards, paths
 from tumordiff_core.engine import context, denoise, weights
 from tumordiff_core.engine.rims import RimArguments
-from tumordiff_core.errors import InputError, Stopped
+from tumordiff_core.engine.white_noise import WhiteNoise
+from tumordiff_core.errors import InputError, ModelError, Stopped
 from tumordiff_core.progress import Progress
 from tumordiff_core.training import datasets, rim_lesions, rims
 from tumordiff_core.training.chance import seeded
@@ -175,11 +176,16 @@ def test_a_state_of_other_weights_or_data_is_not_gone_on_from(tiny, stacks, tmp_
         rims.fit(tiny, stacks, plan(4), tmp_path, learned_from="a c", progress=Progress())
     assert refused.value.code == "training.other_start"
     assert (tmp_path / "last.pt").read_bytes() == kept
+    state = torch.load(tmp_path / "last.pt", weights_only=True)  # noqa: TID251
+    del state["learned_from"]
+    torch.save(state, tmp_path / "last.pt")
+    with pytest.raises(InputError, match="other weights or data"):
+        rims.fit(tiny, stacks, plan(4), tmp_path, learned_from="a b", progress=Progress())
 
 
 def test_a_lesson_is_in_units_of_sigma_and_its_answer_what_a_denoiser_gives(tiny, stacks):
     chance = seeded(0)
-    crops, kind = rims.Slices(stacks, plan(1)).draw(4, chance)
+    crops, kind = rims.Slices(stacks, plan(1), progress=Progress()).draw(4, chance)
     assert kind.tolist() == [0, 0, 1, 1]
     one = rims.lesson(crops, kind, tiny, 1, chance)
     assert one.noisy.shape == one.mean.shape == one.clean.shape == (4, 1, 32, 32)
@@ -206,7 +212,7 @@ def test_a_lesson_shows_the_very_answers_that_are_given_later(tiny, stacks, monk
     monkeypatch.setattr(rims, "corrupt", corrupted)
     monkeypatch.setattr(rims, "MIXED", replace(rims.MIXED, misjudged_share=0.0))
     chance = seeded(0)
-    crops, kind = rims.Slices(stacks, plan(1), neighbours=neighbours).draw(4, chance)
+    crops, kind = rims.Slices(stacks, plan(1), neighbours=neighbours, progress=Progress()).draw(4, chance)
     assert bool(crops.present.any()) is neighbours
     one, noisy = rims.lesson(crops, kind, model, 0, chance), seen[0]
     for k in range(4):
@@ -223,6 +229,22 @@ def test_a_lesson_shows_the_very_answers_that_are_given_later(tiny, stacks, monk
 def test_rims_are_learned_at_levels_that_the_denoiser_knows(tiny):
     assert rims.levels_of(tiny) == (0.007, 0.2)
     assert rims.levels_of(replace(tiny, sigma_range=(0.01, 0.1))) == (0.01, 0.1)
+    white = WhiteNoise("w", "0" * 64, tiny.network, lowest=0.1)
+    assert rims._network_and_levels(replace(tiny, white=white), 0)[1].lowest == 0.1, "below, other weights serve"
+    for known in ((0.001, 0.005), (0.21, 0.4)):
+        with pytest.raises(ModelError, match=r"0\.007 to 0\.2 was expected") as refused:
+            rims.levels_of(replace(tiny, sigma_range=known))
+        assert refused.value.code == "model.rims_levels"
+
+
+def test_the_smallest_batch_holds_both_kinds(stacks):
+    assert rims.Slices(stacks, plan(1), progress=Progress()).draw(2, seeded(0))[1].tolist() == [0, 1]
+
+
+def test_a_stop_is_heard_while_breasts_are_simulated(tiny, stacks, tmp_path):
+    with pytest.raises(Stopped):
+        rims.fit(tiny, stacks, replace(plan(4), simulated=100), tmp_path / "states", progress=StopsAfter(1))
+    assert not (tmp_path / "states").exists()
 
 
 def test_without_patients_to_learn_from_nothing_is_taught(tiny, tmp_path):
