@@ -162,18 +162,8 @@ def pair(general: model_cards.Model, white: model_cards.Model, folder: Path) -> 
         raise InputError("files.exists", white.folder, name=folder.name)
     needed = model_cards.Companion(name=white.card.name, weights_sha256=white.card.weights_sha256)
     model_cards.needed_by(folder.name, "white_noise", needed)
-    card = {
-        **general.card.model_dump(mode="json"), "name": folder.name, "figures": [],
-        "white_noise": needed.model_dump(), "rims": None,
-        "training_data": _joined_patients([general.card.training_data, white.card.training_data]),
-        "made_with": {
-            "command": "tumordiff models pair",
-            "of": [{"name": model.card.name, **model.card.made_with} for model in (general, white)],
-        },
-    }  # fmt: skip
-    with files.whole_folder(folder) as partial:
-        shutil.copyfile(general.weights, partial / general.weights.name)
-        files.write_json(partial / "card.json", card)
+    served = {"white_noise": needed.model_dump(), "rims": None}
+    _served_by(general, white, served, folder, command="tumordiff models pair")
 
 
 def with_rims(denoiser: model_cards.Model, rims: model_cards.Model, folder: Path) -> None:
@@ -181,17 +171,24 @@ def with_rims(denoiser: model_cards.Model, rims: model_cards.Model, folder: Path
 
     Raises InputError("files.exists").
     """
+    served = {"rims": {"name": rims.card.name, "weights_sha256": rims.card.weights_sha256}}
+    _served_by(denoiser, rims, served, folder, command="tumordiff models rims")
+
+
+def _served_by(
+    model: model_cards.Model, companion: model_cards.Model, served: dict[str, Any], folder: Path, *, command: str
+) -> None:
+    """``model`` as the model ``folder`` whose card says by ``served`` what its companion does."""
     card = {
-        **denoiser.card.model_dump(mode="json"), "name": folder.name, "figures": [],
-        "rims": {"name": rims.card.name, "weights_sha256": rims.card.weights_sha256},
-        "training_data": _joined_patients([denoiser.card.training_data, rims.card.training_data]),
+        **model.card.model_dump(mode="json"), "name": folder.name, "figures": [], **served,
+        "training_data": _joined_patients([model.card.training_data, companion.card.training_data]),
         "made_with": {
-            "command": "tumordiff models rims",
-            "of": [{"name": model.card.name, **model.card.made_with} for model in (denoiser, rims)],
+            "command": command,
+            "of": [{"name": one.card.name, **one.card.made_with} for one in (model, companion)],
         },
     }  # fmt: skip
     with files.whole_folder(folder) as partial:
-        shutil.copyfile(denoiser.weights, partial / denoiser.weights.name)
+        shutil.copyfile(model.weights, partial / model.weights.name)
         files.write_json(partial / "card.json", card)
 
 
