@@ -1,15 +1,22 @@
 """Curves over steps, epochs, seconds or days; dashed for what is predicted."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
 
 from tumordiff_gui import words
 from tumordiff_gui.theme import apply
 from tumordiff_gui.views.chart import Chart
+
+LEGEND_ROW, LEGEND_SAMPLE = 15.0, 20.0
+"""Height of a line of the legend, and room for the piece of curve beside its name, in pixels."""
+
+LOOKED_AT = 200
+"""Places along a line where it is asked whether the legend would hide it: trainings have thousands of points."""
 
 
 @dataclass(frozen=True)
@@ -70,18 +77,17 @@ class Curve(Chart):
                 rect.bottom() - (point[1] - y[0]) / (y[1] - y[0]) * rect.height(),
             )
 
-        for line, found in drawn:
-            self._draw_line(painter, line, [place(p) for p in found])
+        placed = [(line, [place(p) for p in found]) for line, found in drawn if found]
+        for line, on_screen in placed:
+            self._draw_line(painter, line, on_screen)
         if self._mark is not None and x[0] <= self._mark <= x[1]:
             painter.setPen(QPen(QColor(apply.current().warning), 1))
             at = place((self._mark, y[0])).x()
             painter.drawLine(QPointF(at, rect.top()), QPointF(at, rect.bottom()))
-        self._legend(painter, [line for line, found in drawn if found])
+        self._legend(painter, placed)
         painter.end()
 
     def _draw_line(self, painter: QPainter, line: Line, points: list[QPointF]) -> None:
-        if not points:
-            return
         colour = _colour(line.colour)
         painter.setPen(QPen(colour, 1.6, Qt.PenStyle.DashLine if line.dashed else Qt.PenStyle.SolidLine))
         painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -91,19 +97,44 @@ class Curve(Chart):
             for point in points:
                 painter.drawEllipse(point, 3, 3)
 
-    def _legend(self, painter: QPainter, lines: list[Line]) -> None:
-        if len(lines) < 2:
+    def _legend(self, painter: QPainter, placed: list[tuple[Line, list[QPointF]]]) -> None:
+        if len(placed) < 2:
             return
         painter.setFont(apply.font(11))
-        right = self.width() - 14.0
-        for row, line in enumerate(lines):
-            y = self.plot_rect().top() + 6 + row * 15
+        names = painter.fontMetrics()
+        width = max(names.horizontalAdvance(line.name) for line, _ in placed) + LEGEND_SAMPLE
+        inner = self.plot_rect().adjusted(6, 6, -2, -6)
+        place = freest(inner, QSizeF(width, len(placed) * LEGEND_ROW), [points for _, points in placed])
+        for row, (line, _) in enumerate(placed):
+            y = place.top() + row * LEGEND_ROW
             painter.setPen(QColor(apply.current().secondary))
-            painter.drawText(QRectF(right - 150, y, 132, 14), Qt.AlignmentFlag.AlignRight, line.name)
+            named = QRectF(place.left(), y, place.width() - 18, LEGEND_ROW)
+            painter.drawText(named, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, line.name)
             painter.setPen(
                 QPen(_colour(line.colour), 2, Qt.PenStyle.DashLine if line.dashed else Qt.PenStyle.SolidLine)
             )
-            painter.drawLine(QPointF(right - 12, y + 7), QPointF(right, y + 7))
+            middle = y + LEGEND_ROW / 2
+            painter.drawLine(QPointF(place.right() - 12, middle), QPointF(place.right(), middle))
+
+
+def freest(inside: QRectF, size: QSizeF, lines: Sequence[Sequence[QPointF]]) -> QRectF:
+    """The corner of a plot that lines run through least, the upper right one if all are alike."""
+    right, lower = inside.right() - size.width(), inside.bottom() - size.height()
+    corners = [
+        QRectF(QPointF(x, y), size)
+        for x, y in ((right, inside.top()), (right, lower), (inside.left(), lower), (inside.left(), inside.top()))
+    ]
+    return min(corners, key=lambda corner: sum(_run_through(corner, points) for points in lines))
+
+
+def _run_through(corner: QRectF, points: Sequence[QPointF]) -> int:
+    """How many of ``LOOKED_AT`` places along a line lie in a corner."""
+    last, found = len(points) - 1, 0
+    for k in range(LOOKED_AT):
+        at = last * k / (LOOKED_AT - 1)
+        start, end = points[int(at)], points[min(int(at) + 1, last)]
+        found += corner.contains(start + (end - start) * (at % 1))
+    return found
 
 
 def _colour(role: str) -> QColor:

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtTest import QTest
 
 from tumordiff_gui.views.chart import round_ticks
-from tumordiff_gui.views.curve import Curve, Line
+from tumordiff_gui.views.curve import Curve, Line, freest
 from tumordiff_gui.views.histogram import Histogram
 
 
@@ -43,6 +43,28 @@ def test_curves_draw_nothing_one_point_and_many(qtbot: Any, log: bool):
     for points in ((), ((0.0, 0.5),), tuple((float(i), 1.0 / (i + 1)) for i in range(50))):
         chart.set_lines([Line("train", points), Line("validation", points, "warning", dashed=True)])
         assert not chart.grab().isNull()
+
+
+PLOT = QRectF(0, 0, 200, 100)
+FALLING = [QPointF(0, 2), QPointF(200, 98)]
+RISING = [QPointF(0, 98), QPointF(200, 2)]
+ARCH = [QPointF(0, 60), QPointF(60, 4), QPointF(200, 10)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "corner"),
+    [
+        ([FALLING, FALLING], (140, 0)),
+        ([RISING, RISING], (140, 70)),
+        ([ARCH, ARCH], (140, 70)),
+        ([ARCH, FALLING], (0, 70)),
+        ([[QPointF(190, 5)], [QPointF(5, 95)]], (140, 70)),
+        ([RISING, FALLING], (140, 0)),
+    ],
+)
+def test_a_legend_lies_where_the_fewest_lines_run(lines, corner):
+    found = freest(PLOT, QSizeF(60, 30), lines)
+    assert (found.left(), found.top()) == corner
 
 
 def test_ticks_are_round_and_inside():
