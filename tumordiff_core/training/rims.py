@@ -213,7 +213,8 @@ def fit(
     Goes on from ``states/last.pt`` if it is there; patients of the training part alone teach it. ``learned_from`` tells
     the weights of the model and the data: a state of others is not gone on from.
 
-    Raises Stopped(resumable=True) when asked to stop, InputError("training.no_data") or ("training.other_start").
+    Raises Stopped when asked to stop, resumable where a state was saved, InputError("training.no_data") or
+    ("training.other_start").
     """
     torch.manual_seed(plan.seed)
     network = RimNetwork(plan.arguments)
