@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from tumordiff_gui.views.slice_view import SliceWidget
 
 MARGIN = 8.0
+MOST_LINES = 4
+"""Lines of an upper corner: of the right one title, series, phase and size."""
+
 CORNER_PX = 11
 CRAMPED_PX = 250
 RAMP_PX = 96.0
@@ -47,6 +50,10 @@ class Decorations:
         if busy:
             painter.fillRect(QRectF(0, 0, widget.width(), 2), QColor(apply.current().accent))
             self.text(painter, widget, busy, QPointF(widget.width() / 2, 6), "top", tokens.ON_BLACK_DIM)
+
+    def under_corners(self) -> int:
+        """How far down the lines of the upper corners reach, in pixels."""
+        return round(MARGIN + MOST_LINES * QFontMetricsF(self._font()).height())
 
     def _over_picture(self, painter: QPainter, widget: "SliceWidget") -> None:
         lines = corner_text.corners(widget.model, widget.zoom_percent(), hide_names=widget.hide_names)

@@ -127,7 +127,8 @@ class SliceWidget(QWidget):
     def _place_children(self) -> None:
         self.notice.place()
         size = self.update_button.sizeHint()
-        self.update_button.setGeometry(self.width() - size.width() - 8, 56, size.width(), size.height())
+        top = self._decorations.under_corners() + 4
+        self.update_button.setGeometry(self.width() - size.width() - 8, top, size.width(), size.height())
 
     # where things are on the screen
 

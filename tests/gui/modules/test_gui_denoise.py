@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QEvent, QPoint, Qt
-from PySide6.QtGui import QCursor, QHelpEvent
+from PySide6.QtGui import QCursor, QFontMetricsF, QHelpEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QStyle, QStyleOptionSlider, QToolTip, QWidget
 
@@ -25,6 +25,8 @@ from tumordiff_gui.background.jobs import Jobs
 from tumordiff_gui.modules.denoise.card import CardDialogue, figure_text, page
 from tumordiff_gui.modules.denoise.stacks import Blend, Residual, Slices, Sum
 from tumordiff_gui.modules.denoise.stress import StressDialogue
+from tumordiff_gui.theme import apply
+from tumordiff_gui.views import corner_text, decorations
 from tumordiff_gui.views.slice_view import SliceWidget
 
 UID = "1.2.1.1.1"
@@ -568,7 +570,12 @@ def test_a_changed_form_makes_the_result_stale_and_update_runs_again(wiring: Any
     assert not view(denoise, "denoised").stale
     denoise.controls.form.editor("seed").inner.setValue(5)
     assert view(denoise, "denoised").stale
-    QTest.mouseClick(wiring.grid.widget_of("denoised").update_button, LEFT)
+    shown = wiring.grid.widget_of("denoised")
+    lines = corner_text.corners(shown.model, shown.zoom_percent(), hide_names=False).top_right
+    height = QFontMetricsF(apply.font(decorations.CORNER_PX)).height()
+    assert len(lines) == 4
+    assert shown.update_button.y() >= decorations.MARGIN + len(lines) * height, "phase and size stay readable"
+    QTest.mouseClick(shown.update_button, LEFT)
     assert wiring.context.jobs.active()[0].record.params["seed"] == 5
 
 
@@ -669,12 +676,7 @@ def test_the_stress_test_starts_on_the_opened_series_and_its_curve_opens_when_it
     assert (job.record.params["input"], job.record.params["model"]) == (f"series:{UID}", model_cards.DEFAULT)
     assert not denoise.controls.stress.isEnabled() and "running already" in denoise.controls.stress.toolTip()
     assert denoise.controls.run.isEnabled()
-    writer = worker(job.folder)
-    writer.write("started")
-    fakes.make_stress(job.folder / "result")
-    writer.write("done")
-    writer.close()
-    qtbot.waitUntil(lambda: stress_dialogue() is not None, timeout=PATIENCE_MS)
+    finish_stress(job, qtbot)
     acquired, denoised = stress_dialogue().curve._lines
     assert acquired.dashed and acquired.points == ((3.0, 150.0), (5.0, 60.0), (8.0, 40.0))
     assert denoised.points == ((5.0, 50.0), (8.0, 50.0))
@@ -688,6 +690,16 @@ def test_the_stress_test_starts_on_the_opened_series_and_its_curve_opens_when_it
     assert [view.record.task for view in wiring.context.jobs.active()] == ["stress"]
 
 
+def finish_stress(job: Any, qtbot: Any):
+    """What a worker of a stress test leaves, and the dialogue that shows it."""
+    writer = worker(job.folder)
+    writer.write("started")
+    fakes.make_stress(job.folder / "result")
+    writer.write("done")
+    writer.close()
+    qtbot.waitUntil(lambda: stress_dialogue() is not None, timeout=PATIENCE_MS)
+
+
 @pytest.mark.parametrize("asked_for", [{}, {"rims": False}, {"rims": True}])
 def test_a_stress_test_of_a_model_without_rims_serves_whatever_was_asked_for(
     wiring: Any, denoise: Any, qtbot: Any, asked_for: dict[str, bool]
@@ -696,12 +708,7 @@ def test_a_stress_test_of_a_model_without_rims_serves_whatever_was_asked_for(
               **asked_for}  # fmt: skip
     wiring.context.jobs.start("stress", params, title="Stress test", inputs=(UID,), seed=0)
     job = wiring.context.jobs.active()[0]
-    writer = worker(job.folder)
-    writer.write("started")
-    fakes.make_stress(job.folder / "result")
-    writer.write("done")
-    writer.close()
-    qtbot.waitUntil(lambda: stress_dialogue() is not None, timeout=PATIENCE_MS)
+    finish_stress(job, qtbot)
     box = denoise.controls.form.editor("rims").box
     for ticked in (True, False):
         stress_dialogue().close()
