@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tumordiff_core import model_cards, paths, settings
+from tumordiff_core import paths, settings
 from tumordiff_core.cli import console, show
 from tumordiff_core.errors import InputError, MissingError, NotBuilt, UsageError
 from tumordiff_core.jobs import folder as jobfolder
@@ -255,7 +255,7 @@ def train_rims(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Manifest, pack or cohort; default: the demo's.")] = "",
     name: Annotated[str, typer.Option(metavar="N", help="Name of the denoiser with rims.")] = "my-model",
     steps: Annotated[int | None, typer.Option(min=1)] = None,
-    batch: Annotated[int | None, typer.Option(min=1)] = None,
+    batch: Annotated[int | None, typer.Option(min=2)] = None,
     crop: Annotated[int | None, typer.Option(min=32, help="Pixels.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0)] = None,
     simulated: Annotated[int | None, typer.Option(min=0, help="Simulated breasts beside the data.")] = None,
@@ -264,6 +264,8 @@ def train_rims(
     as_json: Json = False,
 ) -> None:
     """Teach a small network what a denoiser loses at the rims of lesions; Ctrl-C keeps the newest state."""
+    from tumordiff_core import model_cards
+
     named = _whole(model) if model and Path(model).is_dir() else model or model_cards.DEFAULT
     if resume:
         begun = str(jobfolder.read_job(unfinished("rims", name)).params["model"])
